@@ -311,9 +311,10 @@ class RecordingExists(TickerkitError, FileExistsError):
         path: the file.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, can_append: bool = True) -> None:
         self.path = Path(path)
-        super().__init__(f'{path} exists; pass mode="append" or mode="overwrite", or another path')
+        append = 'mode="append" or ' if can_append else ""
+        super().__init__(f'{path} exists; pass {append}mode="overwrite", or another path')
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ def test_class_sees_the_name_and_the_reason_is_shown(start: Start, keyboard: Key
         with start("talk", address, "--name", "Ana Ü", "--frames") as command:
             command.until("101")
             assert server.clients["name"].tolist() == ["Ana Ü"]
+            assert server.clients["program"].tolist() == ["tickerkit"]
             server.publish({"symbol": "AAPL", "price": 187.25})
             command.until(r"^< FIN text \d+ bytes\n< \[\{\"symbol\":\"AAPL\"")
             keyboard.end()

@@ -127,7 +127,7 @@ class Views(ABC):
         if suffix not in SUFFIXES:
             raise InvalidArgument("path", str(path), f"a path that ends in {SUFFIXES_NAMED}")
         handshakes, reads = self._read_all()
-        target = prepare_path(path, mode)
+        target = prepare_path(path, mode, ("new", "overwrite"))
         with replacing(target) as file:
             if suffix == ".pcapng":
                 file.writelines(make_pcapng(handshakes, (each.frame for each in reads), self.port))
@@ -161,7 +161,7 @@ class Views(ABC):
         if Path(path).suffix.lower() not in GROWING:
             raise InvalidArgument("path", str(path), f"a path that ends in {GROWING_NAMED}")
         self._check_running()
-        target = prepare_path(path, mode)
+        target = prepare_path(path, mode, ("new", "overwrite"))
         cursor = FrameCursor(self._log, self._passages)
         recorder = FrameRecorder(
             target, self.port, cursor, lambda *args: self._run_on_loop(self._take_all, *args)

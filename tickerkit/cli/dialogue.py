@@ -66,6 +66,7 @@ class Dialogue:
         self._sent_pings: dict[bytes, float] = {}
         self._number = 0
         request = self._protocol.connect()
+        request.headers["User-Agent"] = "tickerkit"
         if token is not None:
             request.headers["Authorization"] = f"Bearer {token}"
         self._protocol.send_request(request)

@@ -17,7 +17,7 @@ import secrets
 import shutil
 import stat
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TypeAlias
@@ -65,18 +65,23 @@ MAX_PIECE_BYTES = 2**23
 MAX_UNVERIFIED_BYTES = 2**26
 
 
-def prepare_path(path: str | os.PathLike[str], mode: Mode) -> Path:
+def prepare_path(path: str | os.PathLike[str], mode: str, modes: Sequence[str] = MODES) -> Path:
     """Check the path of a file to write, and create its folder.
+
+    Args:
+        path: of the file.
+        mode: as given by the user.
+        modes: those that the user may pass.
 
     Raises:
         RecordingExists: the file exists, and mode is "new".
         InvalidArgument: the mode is unknown, or the path is not one.
     """
     check_path("path", path)
-    check_choice("mode", mode, MODES)
+    check_choice("mode", mode, modes)
     target = Path(path).expanduser()
     if mode == "new" and target.exists():
-        raise RecordingExists(target)
+        raise RecordingExists(target, can_append="append" in modes)
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(target)
     return target

@@ -201,6 +201,8 @@ def test_orders_are_for_all_or_for_one(room: Room) -> None:
     with student(room, "leo"), dial(room.url):
         assert room.wires.delay(0) >= 2
         assert room.wires.ping() >= 2
+        with pytest.raises(InvalidArgument, match="expected 'leo'"):
+            room.wire("Leo").drop()
     with pytest.raises(InvalidArgument, match="roster"):
         room.wire("nobody").drop()
     with pytest.raises(InvalidArgument, match="seconds"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tickerkit.classroom.room.class_extension import ClassExtension
@@ -35,7 +35,7 @@ from tickerkit.server.server import (
 from tickerkit.server.thread_server import ThreadServer
 from tickerkit.sources import Source, as_source
 from tickerkit.storage.files import prepare_path, replacing
-from tickerkit.validation import check_choice, check_flag, check_number, check_path, check_text
+from tickerkit.validation import check_flag, check_number, check_path, check_text
 
 if TYPE_CHECKING:
     from tickerkit.classroom.room.board.widget import ClassBoard
@@ -151,9 +151,7 @@ class Room(Lifecycle, RoomOrders):
         Raises:
             RecordingExists: if the file exists, and `mode` is "new".
         """
-        check_path("path", path)
-        check_choice("mode", mode, ("new", "overwrite"))
-        target = prepare_path(path, cast("Any", mode))
+        target = prepare_path(path, mode, ("new", "overwrite"))
         with replacing(target) as file:
             file.writelines(self._record.make_lines())
         return target

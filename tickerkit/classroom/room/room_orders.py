@@ -176,4 +176,10 @@ class RoomOrders(ABC):
         try:
             return self._execute(command, *args)
         except KeyError:
-            raise InvalidArgument("name", student, "a student's name; see room.roster") from None
+            raise InvalidArgument("name", student, self._find_expected(student)) from None
+
+    def _find_expected(self, student: str | None) -> str:
+        """Return what a name may be, with the one that differs only in its capitals."""
+        names = [str(name) for name in self.roster["name"]]
+        near = [name for name in names if name.lower() == str(student).lower()]
+        return f"{near[0]!r}" if near else "a student's name; see room.roster"
