@@ -275,3 +275,10 @@ def test_other_files_do_not_exist() -> None:
     """A path of the package is no file for students."""
     for file in ("", "ticks.py.txt", "../starters.py", "starter.txt"):
         assert make_file(file, ADDRESS) is None
+
+
+@pytest.mark.parametrize("key", ["node", "shell"])
+def test_comment_says_how_to_run_the_file_as_it_is_named(key: str) -> None:
+    """Who copies the command of the first lines finds the file."""
+    starter = STARTERS[key]
+    assert f" {starter.file};" in "".join(starter.text.splitlines()[:2])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from peers import dial, handshake, receive, receive_all
+from peers import ask, dial, handshake, receive, receive_all
 from rooms import find, join, open_room
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
@@ -188,6 +189,8 @@ def test_slow_reader_stops_the_server_at_the_wire(room: Room, until: Until) -> N
         for _ in range(20):
             room.server.publish(rows)
         until(lambda: find(room, "kim")["behind"] > 0)
+        seat = f"/{room.code}/seat?name=kim"
+        until(lambda: re.search(r"connected, [1-9][\d,]* behind", ask(room.port, seat)[2]))
         room.wire("kim").resume()
         seqs: list[int] = []
         while len(seqs) < 1000:
