@@ -17,6 +17,7 @@ import tickerkit as tk
 from tickerkit.cli import main
 
 Start = Callable[..., InProcess]
+Until = Callable[..., None]
 
 
 class Keyboard(io.StringIO):
@@ -103,13 +104,15 @@ def test_ctrl_d_in_a_terminal_closes(
         assert command.wait() == 0
 
 
-def test_class_sees_the_name_and_the_reason_is_shown(start: Start, keyboard: Keyboard) -> None:
+def test_class_sees_the_name_and_the_reason_is_shown(
+    start: Start, keyboard: Keyboard, until: Until
+) -> None:
     """A server's close with another code than 1000 or 1001 is a failure."""
     with tk.serve(None, port=0, token="otter42") as server:
         address = f"http://{LOCAL}:{server.port}/ticks?token=otter42"
         with start("talk", address, "--name", "Ana Ü", "--frames") as command:
             command.until("101")
-            assert server.clients["name"].tolist() == ["Ana Ü"]
+            until(lambda: server.clients["name"].tolist() == ["Ana Ü"])
             assert server.clients["program"].tolist() == ["tickerkit"]
             server.publish({"symbol": "AAPL", "price": 187.25})
             command.until(r"^< FIN text \d+ bytes\n< \[\{\"symbol\":\"AAPL\"")
@@ -120,7 +123,7 @@ def test_class_sees_the_name_and_the_reason_is_shown(start: Start, keyboard: Key
 
 
 def test_token_of_the_environment_is_sent_to_this_machine(
-    start: Start, keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch
+    start: Start, keyboard: Keyboard, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     """As for `tickerkit watch`."""
     monkeypatch.setenv("TICKERKIT_TOKEN", "otter42")
@@ -129,7 +132,7 @@ def test_token_of_the_environment_is_sent_to_this_machine(
         start("talk", f"{LOCAL}:{server.port}/ticks") as command,
     ):
         command.until("101")
-        assert len(server.clients) == 1
+        until(lambda: len(server.clients) == 1)
         keyboard.end()
         assert command.end() == 0
 
