@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
 import base64
 import contextlib
 import hashlib
@@ -287,6 +288,22 @@ def test_a_wait_inside_a_library_is_named_by_the_students_line() -> None:
     said = check(wait, SHORT_S).outcome.said
     event.set()
     assert said.endswith(f"it waits in wait, line {wait.__code__.co_firstlineno + 2}.")
+
+
+def test_a_coroutine_that_stops_the_loop_is_told_to_await() -> None:
+    """Beginners write time.sleep, and nothing in its name says that all clients wait with it."""
+
+    async def serve_prices(x: int) -> None:
+        while True:
+            time.sleep(0.02)  # noqa: ASYNC251 - the mistake
+
+    def judge(answer: Any, _: Random) -> Outcome:
+        asyncio.run(answer(1))
+        return Outcome(True, 1, "")
+
+    said = run_check(make_exercise(judge), serve_prices, 1, SHORT_S).outcome.said
+    assert "it waits in sleep" in said
+    assert said.endswith("pause with `await asyncio.sleep(…)`.")
 
 
 @pytest.mark.parametrize("size", [10, 10**7])

@@ -35,6 +35,12 @@ START_S, STEP_S = 0.5, 0.002
 _CATCHES_ALL = re.compile(r"^\s*except(\s+BaseException\b.*)?\s*:", re.MULTILINE)
 CATCHES_ALL = "`except:` catches even what ends your function: name the errors behind `except`."
 
+# Beginners write time.sleep(…), or asyncio.sleep(…) without `await`.
+LOOP_STOPPED = (
+    "Nothing else on the event loop runs until your code reaches an `await`: pause with `await "
+    "asyncio.sleep(…)`."
+)
+
 # What the usual errors mean, for those who have not met them.
 MEANINGS: dict[type[BaseException], str] = {
     AttributeError: "the object has nothing of that name; `dir(…)` lists what it has.",
@@ -180,7 +186,10 @@ def _describe_hang(thread: threading.Thread, limit_s: float, answer: Any) -> Res
     if place and _catches_all(answer):
         return Result(Outcome(False, 0, f"{still.capitalize()}. {CATCHES_ALL}"), line=line)
     if place:
-        return Result(Outcome(False, 0, f"{still.capitalize()}; {place}."), line=line)
+        said = f"{still.capitalize()}; {place}."
+        if inspect.iscoroutinefunction(answer):
+            said = f"{said} {LOOP_STOPPED}"
+        return Result(Outcome(False, 0, said), line=line)
     return Result(Outcome(False, 0, f"{still}, outside of your code"), is_fault=True)
 
 
