@@ -6,6 +6,8 @@ import asyncio
 import errno
 import inspect
 import json
+import logging
+import threading
 import traceback
 from contextlib import AsyncExitStack
 from random import Random
@@ -26,6 +28,8 @@ MESSAGES = 4
 CONNECT_S = 2.0
 RECEIVE_S = 1.5
 POLL_S = 0.02
+# Four messages take 0.4 s; a busy machine may need longer.
+SLOW_S = 2.5
 END_S = 1.0
 
 SOLUTION = """
@@ -51,12 +55,14 @@ NOT_ASYNC = "Write it with `async def`: the checker runs it on an event loop."
 ENDED = "Your function ended, and its server with it. It has to run until it is cancelled."
 SILENT = "A client connected, and got nothing for a while. Send ten times a second."
 UNCHANGED = "The prices never change. Call fetch() again for each message."
+SLOW = "The messages come too slowly. Send ten times a second."
 NOT_JSON = "The message is not JSON. Make it with json.dumps."
 OTHER_PRICES = "The message is not what fetch() returned."
 LEFT_OUT = "One client missed a message that the others got."
 ENDED_BY_LEAVING = "One client left, and your server ended. The others should not notice."
 SILENT_AFTER_LEAVING = "One client left, and the others got nothing more."
 NOT_TEXT = "It sends a list. Make text of it: json.dumps."
+CLOSED = "Your server closed a connection: that happens when its handler returns. Let it wait."
 PORT_TAKEN = "The port is taken. Listen on the port that your function gets."
 
 WRONG = {
@@ -131,6 +137,8 @@ async def serve_prices(port, fetch):
             await asyncio.sleep(0.1)
 ''': UNCHANGED,
     SOLUTION.replace("json.dumps(fetch())", "json.dumps(fetch()[:1])"): OTHER_PRICES,
+    SOLUTION.replace("await websocket.wait_closed()", "pass"): CLOSED,
+    SOLUTION.replace("sleep(0.1)", "sleep(1)"): SLOW,
 }  # fmt: skip
 
 
@@ -168,6 +176,31 @@ class _Prices:
         return number
 
 
+class _HandlerErrors(logging.Filter):
+    """Takes the errors of a student's handlers, which websockets only logs.
+
+    A handler that does not catch the `ConnectionClosed` of a client that has left is right, but
+    websockets would log a traceback below the card.
+
+    Attributes:
+        errors: those of the student's code.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ident = threading.get_ident()
+        self.errors: list[BaseException] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is to be logged: one of another thread, or without an error."""
+        error = record.exc_info[1] if record.exc_info else None
+        if record.thread != self._ident or error is None:
+            return True
+        if not isinstance(error, ConnectionClosed):
+            self.errors.append(error)
+        return False
+
+
 class _Trial:
     """A student's server that runs, and the clients that try it.
 
@@ -175,8 +208,11 @@ class _Trial:
         checked: how much was right so far.
     """
 
-    def __init__(self, task: asyncio.Task[Any], prices: _Prices, port: int) -> None:
+    def __init__(
+        self, task: asyncio.Task[Any], prices: _Prices, port: int, handlers: _HandlerErrors
+    ) -> None:
         self._task, self._prices, self._port = task, prices, port
+        self._handlers = handlers
         self.checked = 0
 
     async def run(self) -> None:
@@ -205,7 +241,10 @@ class _Trial:
             except (OSError, InvalidHandshake) as error:
                 self._check_task(ENDED)
                 if asyncio.get_running_loop().time() > deadline:
-                    said = f"No websocket server listens on the given port, {self._port}."
+                    said = (
+                        f"No websocket server listens on the given port, {self._port}. "
+                        "`await serve(…)` or `async with serve(…)` starts one."
+                    )
                     raise Refusal(said, describe(error)) from None
                 await asyncio.sleep(POLL_S)
 
@@ -213,6 +252,8 @@ class _Trial:
         """Return which calls of `fetch` made the next messages of a client."""
         is_later = silent is SILENT_AFTER_LEAVING
         numbers = []
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
         try:
             for _ in range(MESSAGES):
                 message = await asyncio.wait_for(client.recv(), RECEIVE_S)
@@ -224,8 +265,11 @@ class _Trial:
             # The server cuts off its clients before it ends.
             await asyncio.wait([self._task], timeout=END_S)
             self._check_task(ENDED_BY_LEAVING if is_later else ENDED)
-            said = "Your server cut off a client."
-            raise Refusal(said, describe(str(error))) from None
+            if self._handlers.errors:
+                raise self._handlers.errors[0] from None
+            raise Refusal(CLOSED, describe(str(error))) from None
+        if loop.time() - begin > SLOW_S:
+            raise Refusal(SLOW)
         return numbers
 
     def _check_task(self, ended: str) -> None:
@@ -263,16 +307,22 @@ def _judge_server(answer: Any, rng: Random) -> Outcome:
     kind = "an async function that serves prices until it is cancelled"
     if not callable(answer):
         return Outcome(False, 0, NO_FUNCTION, kind, describe(answer))
-    return asyncio.run(_judge_on_loop(answer, rng, kind))
+    handlers, logger = _HandlerErrors(), logging.getLogger("websockets.server")
+    logger.addFilter(handlers)
+    try:
+        # Its end closes the connections that are left.
+        return asyncio.run(_judge_on_loop(answer, rng, kind, handlers))
+    finally:
+        logger.removeFilter(handlers)
 
 
-async def _judge_on_loop(answer: Any, rng: Random, kind: str) -> Outcome:
+async def _judge_on_loop(answer: Any, rng: Random, kind: str, handlers: _HandlerErrors) -> Outcome:
     prices, port = _Prices(rng), find_free_port()
     serving = answer(port, prices.fetch)
     if not inspect.iscoroutine(serving):
         return Outcome(False, 0, NOT_ASYNC, kind, describe(serving))
     task = asyncio.create_task(serving)
-    trial = _Trial(task, prices, port)
+    trial = _Trial(task, prices, port, handlers)
     try:
         await trial.run()
     except Refusal as refusal:
@@ -292,7 +342,8 @@ SMALL_SERVER = Exercise(
     judge=_judge_server,
     hints=(
         "Two jobs: each connection has to stay open, and one loop sends to all connections.",
-        "`async with serve(handler, …) as server:` knows its clients: server.connections.",
+        "`async with serve(handler, …) as server:` knows its clients: server.connections. "
+        "A handler that waits, with `await websocket.wait_closed()`, keeps its connection open.",
         "websockets.asyncio.server.broadcast(connections, text) sends to all who are still there.",
     ),
     solution=SOLUTION,
