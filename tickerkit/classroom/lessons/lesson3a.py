@@ -23,7 +23,7 @@ NOT_REACHED = "The error came before this line."
 LINES: tuple[dict[str, str], ...] = (
     {
         r"run_forever": NOT_REACHED,
-        r"websockets\.serve\(|get_event_loop\(\)\.run_until_complete": "",
+        r"websockets\.serve|get_event_loop\(\)\.run_until_complete": "",
         r"async def": DEFINES,
         r"send\(|fetch_stock_prices\(|sleep\(|while": NO_CLIENT,
         r"import": "The imports worked: the error comes from a later line of server.py.",
@@ -120,7 +120,7 @@ def _find_line_sentence(number: int, answer: str) -> str | None:
 def _judge_line(number: int, answer: Any) -> Outcome:
     kind = "a line of server.py, as text"
     if not isinstance(answer, str):
-        said = "Copy the line itself, as text between quotation marks."
+        said = "Copy the line itself, between single quotes: '…'."
         return Outcome(False, 0, said, kind, describe(answer))
     if not answer.strip():
         said = "Copy the line that is at fault from server.py."
