@@ -94,6 +94,22 @@ class FakeClass:
         self.orders.append(("kick", name))
         return 1
 
+    def rename(self, name: str, new: str) -> str:
+        """Give a student another name."""
+        for seat in self.seats:
+            seat["name"] = new if seat["name"] == name else seat["name"]
+        return new
+
+    @property
+    def wires(self) -> FakeClass:
+        """The wires of all."""
+        return self
+
+    def drop(self) -> int:
+        """Keep the order."""
+        self.orders.append("drop")
+        return 1
+
 
 class Shown:
     """A board and its page, without a notebook: `exchange` carries the messages between them."""
@@ -176,6 +192,12 @@ def test_teacher_leads_a_large_class(shown: Shown, until: Until, artifacts: Path
     page.get_by_label("text to show").fill("hello")
     page.keyboard.press("Enter")
     until(lambda: shown.has(".tb-answer", "Said to 1 connection."))
+    page.get_by_label("new name").fill("Ben")
+    page.get_by_role("button", name="Rename").click()
+    until(lambda: shown.exchange() and page.locator(WHO).inner_text() == "Ben")
+    page.get_by_label("new name").fill("student 2")
+    page.get_by_role("button", name="Rename").click()
+    until(lambda: shown.exchange() and page.locator(WHO).inner_text() == "student 2")
     page.get_by_role("button", name="Remove").click()
     shown.exchange()
     assert room.orders == [("say", "hello", "student 2")]  # it asks first
@@ -183,6 +205,11 @@ def test_teacher_leads_a_large_class(shown: Shown, until: Until, artifacts: Path
     until(lambda: shown.has(".tb-answer", "student 2 is removed."))
     room.seats = [seat for seat in room.seats if seat["name"] != "student 2"]
     until(lambda: shown.exchange() and page.locator(WHO).inner_text() == "everyone")
+    page.get_by_role("button", name="Drop").click()
+    shown.exchange()
+    assert "drop" not in room.orders  # the wires of all: it asks first
+    page.get_by_role("button", name="Really all?").click()
+    until(lambda: shown.exchange() and "drop" in room.orders)
     page.get_by_role("button", name="Pause").click()
     until(lambda: shown.has(".tb-answer", "The market is paused."))
 

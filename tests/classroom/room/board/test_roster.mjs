@@ -24,7 +24,7 @@ test("students are sorted by name as people sort, or by score", () => {
   assert.ok(roster.take(message(0, 4, [...rows, row("Zoë", { tasks: "p", score: 7 })])));
   assert.deepEqual(names(roster), ["ana 9", "Ana 10", "bo", "Zoë"]);
   roster.sort("score");
-  assert.deepEqual(names(roster), ["bo", "Zoë", "Ana 10", "ana 9"]);
+  assert.deepEqual(names(roster), ["bo", "Ana 10", "Zoë", "ana 9"]);
 });
 
 test("changes apply, those who go are gone, and numbers stay", () => {

@@ -231,6 +231,7 @@ class BoardView {
    */
   #order(name, values) {
     setText(this.answer, "…");
+    if (name === "rename") this.table.expectName(String(values.new));
     this.#board.order(name, values);
   }
 

@@ -88,8 +88,12 @@ export class Controls {
       ...STALLS.map((each) => /** @type {[string, string]} */ ([String(each), `for ${each} s`])),
     ]);
     this.stall.addEventListener("change", () => this.#onStall());
-    const drop = this.#makeButton("Drop", "drop", () => this.#order("drop", {}));
-    this.kick = this.#makeButton("Remove", "kick", () => this.#onKick());
+    this.drop = this.#makeButton("Drop", "drop", () => {
+      if (this.#name || this.#isSure(this.drop, "Really all?")) this.#order("drop", {});
+    });
+    this.kick = this.#makeButton("Remove", "kick", () => {
+      if (this.#isSure(this.kick, "Really remove?")) this.#order("kick", {});
+    });
     this.rename = make("form", { class: "tb-rename" }, []);
     this.newName = make("input", { type: "text", maxlength: "32", placeholder: "new name" });
     this.newName.setAttribute("aria-label", "new name");
@@ -100,7 +104,7 @@ export class Controls {
       this.everyone,
       saying,
       this.stall,
-      drop,
+      this.drop,
       this.rename,
       this.kick,
     ]);
@@ -152,7 +156,7 @@ export class Controls {
     setText(this.who, name ? shown : "everyone");
     this.everyone.hidden = this.rename.hidden = this.kick.hidden = !name;
     this.newName.value = "";
-    this.#resetKick();
+    this.#resetSure();
   }
 
   /**
@@ -190,21 +194,27 @@ export class Controls {
     if (text) this.#order("rename", { new: text });
   }
 
-  /** Remove a student at the second press. */
-  #onKick() {
-    if (this.kick.dataset.sure) {
-      this.#order("kick", {});
-      this.#resetKick();
-      return;
-    }
-    this.kick.dataset.sure = "yes";
-    setText(this.kick, "Really remove?");
-    setTimeout(() => this.#resetKick(), CONFIRM_MS);
+  /**
+   * Return whether a button is pressed for the second time; the first press shows the question.
+   *
+   * @param {HTMLElement} button
+   * @param {string} question
+   */
+  #isSure(button, question) {
+    const isSure = button.dataset.sure === "yes";
+    this.#resetSure();
+    if (isSure) return true;
+    button.dataset.sure = "yes";
+    setText(button, question);
+    setTimeout(() => this.#resetSure(), CONFIRM_MS);
+    return false;
   }
 
-  #resetKick() {
-    delete this.kick.dataset.sure;
+  #resetSure() {
+    setText(this.drop, "Drop");
     setText(this.kick, "Remove");
+    delete this.drop.dataset.sure;
+    delete this.kick.dataset.sure;
   }
 
   /**

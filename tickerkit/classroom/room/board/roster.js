@@ -22,8 +22,12 @@ const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "bas
 /** @type {Record<string, (a: Student, b: Student) => number>} */
 const ORDERS = {
   name: (a, b) => collator.compare(a.name, b.name),
-  score: (a, b) =>
-    countPassed(b) - countPassed(a) || (b.score ?? 0) - (a.score ?? 0) || ORDERS.name(a, b),
+  // The score is in seconds, the fewer the better; without one a student comes last.
+  score: (a, b) => {
+    const [first, second] = [a.score ?? Infinity, b.score ?? Infinity];
+    const bySeconds = first === second ? 0 : first - second;
+    return countPassed(b) - countPassed(a) || bySeconds || ORDERS.name(a, b);
+  },
 };
 
 /** @param {Student} student */

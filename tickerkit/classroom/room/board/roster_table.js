@@ -26,6 +26,7 @@ export class RosterTable {
   areNamesOff = false;
 
   #roster;
+  #nextName = "";
   #onChoose;
   /** @type {Map<string, TableRow>} */
   #rows = new Map();
@@ -68,7 +69,8 @@ export class RosterTable {
         make("th", { scope: "col", text, title: titles[at] || undefined }),
       ),
       make("th", { scope: "col", class: "tb-dots" }, tasks.length ? heads : ["tasks"]),
-      make("th", { scope: "col", text: "score", title: "tasks passed, and points" }),
+      make("th", { scope: "col", text: "passed", title: "how many tasks are passed" }),
+      make("th", { scope: "col", text: "back in", title: "mean time from a break to a tick" }),
     );
   }
 
@@ -80,7 +82,6 @@ export class RosterTable {
       if (this.#roster.find(name)) continue;
       this.#rows.get(name)?.element.remove();
       this.#rows.delete(name);
-      if (this.chosen === name) this.choose("");
     }
     let before = /** @type {Element | null} */ (null);
     for (const student of students) {
@@ -96,6 +97,9 @@ export class RosterTable {
       before = row.element;
     }
     changed.clear();
+    if (this.chosen && !this.#roster.find(this.chosen)) {
+      this.choose(this.#roster.find(this.#nextName) ? this.#nextName : "");
+    }
     this.empty.hidden = students.length > 0;
     this.#drawCounts(students);
     this.#updateTabStop();
@@ -115,9 +119,15 @@ export class RosterTable {
     this.draw();
   }
 
+  /** @param {string} name that the chosen student is about to have */
+  expectName(name) {
+    this.#nextName = name;
+  }
+
   /** @param {string} name */
   choose(name) {
     this.chosen = name;
+    this.#nextName = "";
     for (const [each, row] of this.#rows) row.mark(each === name);
     this.#updateTabStop();
     this.#onChoose(name);
@@ -162,12 +172,14 @@ class TableRow {
     this.word = make("span");
     this.cells = CELLS.map(() => make("td"));
     this.tasks = make("td", { class: "tb-dots" });
+    this.passed = make("td");
     this.score = make("td");
     this.element = make("tr", {}, [
       make("th", { scope: "row" }, [this.button]),
       make("td", { class: "tb-connection" }, [this.sign, " ", this.word]),
       ...this.cells,
       this.tasks,
+      this.passed,
       this.score,
     ]);
     this.element.dataset.name = name;
@@ -186,7 +198,8 @@ class TableRow {
     this.element.dataset.state = student.wire ? "broken" : student.status;
     for (const [at, [, , describe]] of CELLS.entries()) setText(this.cells[at], describe(student));
     this.#drawTasks(student);
-    setText(this.score, student.score === null ? "" : String(Math.round(student.score)));
+    setText(this.passed, student.tasks ? String(countPassed(student)) : "");
+    setText(this.score, student.score === null ? "" : `${student.score.toFixed(1)} s`);
   }
 
   /** @param {Student} student */
