@@ -87,7 +87,7 @@ def check_windows(traps: dict[str, Trap]) -> Iterator[Finding]:
     """Check for networks that count as public, and rules that block Python."""
     profiles = _run_powershell(PROFILES)
     if profiles is None:
-        yield Finding("firewall", "PowerShell does not tell", traps["firewall"].fix, "note")
+        yield Finding("firewall", "PowerShell gives no answer", traps["firewall"].fix, "note")
         return
     public = [each["InterfaceAlias"] for each in profiles if each["NetworkCategory"] in PUBLIC]
     if public:
@@ -104,7 +104,7 @@ def check_mac(traps: dict[str, Trap]) -> Iterator[Finding]:
     """Check the firewall of macOS."""
     state = _run(FIREWALL_MAC, "--getglobalstate") or ""
     if "enabled" not in state.lower() and "state = 1" not in state.lower():
-        yield Finding("firewall", "is off, or does not tell")
+        yield Finding("firewall", "is off, or its state can't be read")
         return
     if "enabled" in (_run(FIREWALL_MAC, "--getblockall") or "").lower():
         yield _as_finding(traps["block all"], "problem")
@@ -141,7 +141,7 @@ def check_class() -> Iterator[Finding]:
         with connect(url, retry_for=WAIT_S) as feed:
             feed.wait(1, timeout=WAIT_S)
         host = url.partition("://")[2].partition(":")[0]
-    about = f"this machine reaches itself at {host}; whether others do, only they can tell"
+    about = f"this machine reaches itself at {host}; only the others can check whether they do"
     yield Finding("class", about, "on another machine: tickerkit doctor --reach URL")
 
 

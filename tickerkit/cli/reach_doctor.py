@@ -38,7 +38,7 @@ async def examine_reach(url: str) -> list[Finding]:
         url: what the teacher shows, such as "http://192.168.1.20:8000/otter42".
 
     Raises:
-        InvalidArgument: it is no address of a class.
+        InvalidArgument: the URL is not the address of a class.
     """
     seat = join(url)
     findings = []

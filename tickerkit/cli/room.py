@@ -191,6 +191,8 @@ def draw_roster(status: str, snapshot: Mapping[str, Any], height: int) -> Render
         snapshot: what `Room.snapshot` returns.
         height: how many students have room.
     """
+    from tickerkit.classroom.room.seats import count_passed
+
     seats = sorted(snapshot["seats"], key=lambda seat: not seat["is_connected"])
     here = sum(seat["is_connected"] for seat in seats)
     reached = ", ".join(address for address in snapshot["reached"] if not is_loopback(address))
@@ -204,7 +206,7 @@ def draw_roster(status: str, snapshot: Mapping[str, Any], height: int) -> Render
         is_number = name in ("ping", "behind", "drops", "passed")
         table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
     for seat in seats[:height]:
-        passed = sum(task.get("state") == "passed" for task in seat["tasks"].values())
+        passed = count_passed(seat["tasks"])
         ping = seat["ping_ms"]
         table.add_row(
             Text(escape_controls(seat["name"])),

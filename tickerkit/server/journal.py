@@ -122,7 +122,7 @@ class Journal:
             address: the client's address and port.
             name: the client's name; empty without one.
             ending: how it ended.
-            details: what else is told of a client that the server disconnects.
+            details: further facts about a client that the server disconnects.
         """
         if ending.event != "broken":
             text = f"{address} was disconnected: {ending.reason}{details}"

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 __all__ = ["BLOCK_S", "TokenLimit"]
 
-# More wrong tokens than this within a second block the address. A short code of four letters and
-# two digits is one of 25 million: at this pace, one address needs two months for all.
+# More wrong tokens than this within a second block the address. The code that a class gets by
+# default is one of eight million: at this pace, one address needs 19 days for all of them.
 MAX_WRONG = 5
 WINDOW_S = 1.0
 BLOCK_S = 10.0
@@ -21,8 +21,8 @@ IPV6_PREFIX = 64
 class TokenLimit:
     """Blocks an address for ten seconds after more than five wrong tokens within a second.
 
-    A wrong token that is sent again counts once: it tells nothing new, and a program with a typing
-    error that connects in a loop must not shut out all who share its address.
+    A wrong token that is sent again counts once: it is not a new guess, and a program with a typing
+    error that connects in a loop must not block all clients that share its address.
 
     While it is blocked, its tokens are not compared: not even the right one is accepted. Another
     address is never delayed, unless it shares the address, as behind a proxy. Of the addresses that

@@ -156,7 +156,7 @@ def _is_same_mistake(came: Any, mistake: Any) -> bool:
 
 
 def _describe_result(came: Any) -> str:
-    return f"{type(came.error).__name__}" if isinstance(came, AnswerError) else describe_kind(came)
+    return type(came.error).__name__ if isinstance(came, AnswerError) else describe_kind(came)
 
 
 def judge_value(
@@ -258,7 +258,7 @@ def describe_kind(value: object) -> str:
 
 
 def describe(value: object) -> str:
-    """Return a value as text for a card, at most about 100 characters; never raises."""
+    """Return a value as text for a card, at most 200 characters; never raises."""
     try:
         if isinstance(value, bytes | bytearray):
             more = " …" if len(value) > MAX_BYTES_SHOWN else ""

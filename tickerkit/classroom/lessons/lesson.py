@@ -73,7 +73,7 @@ class Lesson:
     def check(self, key: str, answer: Any, *, trace: bool = False, seed: int | None = None) -> None:
         """Check an answer, for 10 seconds at most, and show what was found.
 
-        The inputs are drawn anew for each check. A function is called in a thread of its own; its
+        Each check draws other inputs. A function is called in a thread of its own; its
         errors are shown in words, and what it prints is shown on the card.
 
         Args:

@@ -85,8 +85,9 @@ class Result:
 def run_check(exercise: Exercise, answer: Any, seed: int, limit_s: float = MAX_RUN_S) -> Result:
     """Check an answer, and return what came of it; raises nothing but KeyboardInterrupt.
 
-    The judge runs in a thread of its own. After the limit, that thread is told to end: a loop of
-    Python ends, and a call that waits ends as soon as it returns. Nothing waits for it any longer.
+    The judge runs in a thread of its own. After the limit, SystemExit is raised in that thread:
+    a loop of Python ends, and a call that waits ends as soon as it returns. Nothing waits for it
+    any longer.
 
     Args:
         exercise: what to check.

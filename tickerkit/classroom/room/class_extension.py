@@ -25,7 +25,7 @@ PING_CHECKS = 5
 
 
 class ClassExtension(Extension):
-    """Gives each client of a server a seat, tells it of that, and executes the teacher's orders.
+    """Gives each client of a server a seat, sends it that, and executes the teacher's orders.
 
     Args:
         code: the word by which a class joins; also the server's token.
@@ -85,7 +85,7 @@ class ClassExtension(Extension):
         state.examiner.admit(student)
         state.post_seat(seat)
         state.note("joined", seat.name, address=seat.address, client=seat.client)
-        state.tell(seat)
+        state.send_seat(seat)
 
     def receive(self, client: ClientHandler, data: str | bytes) -> bool:
         return self._state.examiner.takes(data)
@@ -115,7 +115,7 @@ class ClassExtension(Extension):
             if not seat.is_guest and self._checks % PING_CHECKS == 0:
                 for student in students:
                     student.client.ping()
-            self._state.tell(seat)
+            self._state.send_seat(seat)
 
     def execute(self, command: str, *args: Any) -> Any:
         return self._orders.execute(command, *args)

@@ -111,7 +111,7 @@ class ClassOrders:
         room.post_seat(seat)
         room.keep("blocked", room.seats.dump()["blocked"])
         room.note("renamed", seat.name, before=old)
-        room.tell(seat)
+        room.send_seat(seat)
         return seat.name
 
     # --- wires --------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ class ClassOrders:
             room.wires.set_delay(None if name is None else room.find(name), delay)
         count = room.wires.order(room.list_programs(name), kind, *args)
         room.note(kind, name or "", text=_join(args))
-        room.tell_all()
+        room.send_all_seats()
         return count
 
     def do_tap(self, name: str) -> None:
@@ -150,7 +150,7 @@ class ClassOrders:
         room.note("challenge", "", text="" if begun is None else begun.name)
         for seat in room.seats:
             room.post_seat(seat)
-        room.tell_all()
+        room.send_all_seats()
 
     # --- the market ---------------------------------------------------------------------------
 
@@ -165,7 +165,7 @@ class ClassOrders:
         state = room.market.snapshot()
         room.keep("market", state)
         room.note(f"market {order}", "", text=_join(args))
-        room.tell_all()
+        room.send_all_seats()
         return state
 
 

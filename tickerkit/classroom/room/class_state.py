@@ -97,14 +97,14 @@ class ClassState:
         with_programs = {each.seat for each in students if not each.had_key}
         return [each for each in students if not each.had_key or each.seat not in with_programs]
 
-    def tell(self, seat: Seat) -> None:
-        """Tell a student of its seat, if that has changed."""
+    def send_seat(self, seat: Seat) -> None:
+        """Send a student the object about its seat, if that has changed."""
         message = self.describe(seat)
         for student in self.by_seat.get(seat, ()):
-            student.tell(message)
+            student.send_seat(message)
 
     def describe(self, seat: Seat) -> dict[str, Any]:
-        """Return the object that tells a student of its seat."""
+        """Return the object about a seat, as its student gets it."""
         return {
             "type": "seat",
             "name": seat.name,
@@ -126,10 +126,10 @@ class ClassState:
         seat = self.seats.find_for(name)
         return None if seat is None else self.describe(seat)
 
-    def tell_all(self) -> None:
-        """Tell each student of its seat, if that has changed."""
+    def send_all_seats(self) -> None:
+        """Send each student the object about its seat, if that has changed."""
         for seat in list(self.by_seat):
-            self.tell(seat)
+            self.send_seat(seat)
 
     # --- what is kept -------------------------------------------------------------------------
 
@@ -157,7 +157,7 @@ class ClassState:
 
     def _take_tasks(self, seat: Seat, passed: list[str]) -> None:
         self.post_seat(seat)
-        self.tell(seat)
+        self.send_seat(seat)
         for name in passed:
             self.note("passed", seat.name, text=name)
 

@@ -85,7 +85,7 @@ class Examiner:
         self._run()
 
     def end(self) -> None:
-        """Stop to give orders, and let all pass that waits by one."""
+        """Give no further orders, and let pass what waits because of earlier ones."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -141,7 +141,7 @@ class Examiner:
             challenge.evidence.refuse(time.time(), reason)
 
     def takes(self, data: str | bytes) -> bool:
-        """Return whether a message of a client is an answer, which is no message to the server."""
+        """Return whether a message of a client is an answer: its session must not get it."""
         if not isinstance(data, str) or ANSWER not in data[:1000]:
             return False
         try:

@@ -73,7 +73,7 @@ class Market:
             self._source.pause()
 
     def describe(self) -> str:
-        """Return what students are told; empty if the market runs as usual."""
+        """Return what students see about the market; empty if it runs as usual."""
         is_paused = self._source is not None and self._source.state == "paused"
         return "the teacher has paused the market" if is_paused else ""
 

@@ -83,7 +83,11 @@ class RoomOrders(ABC):
     # --- orders -------------------------------------------------------------------------------
 
     def say(self, text: str, name: str | None = None) -> int:
-        """Show a line of text to the class, or to one student; return how many got it."""
+        """Show a line of text to the class, or to one student.
+
+        Returns:
+            How many connections it was sent to; one that reads nothing may not get it.
+        """
         expected = f"text of 1 to {MAX_NOTE_CHARACTERS} characters"
         check_text("text", text, expected)
         line = clean_note(text)

@@ -51,7 +51,7 @@ class Record:
         self._file: BinaryIO | None = None
 
     def check(self) -> None:
-        """Raise RecordingError if the file exists, and is another one."""
+        """Raise RecordingError if the file exists and is not the record of a class."""
         if self.path is not None and self.path.exists():
             for _ in read_record(self.path):
                 pass
@@ -62,7 +62,7 @@ class Record:
         A new file begins with the events of the record.
 
         Raises:
-            RecordingError: if it is another file.
+            RecordingError: if the file is not the record of a class.
             OSError: if it can't be written.
         """
         if self.path is None or self._file is not None:
@@ -149,7 +149,7 @@ def read_record(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the events of a file; a last line that was cut off is left out.
 
     Raises:
-        RecordingError: if it is another file.
+        RecordingError: if the file is not the record of a class.
     """
     lines = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, 1):
@@ -163,6 +163,8 @@ def read_record(path: Path) -> Iterator[dict[str, Any]]:
         except (msgspec.MsgspecError, KeyError, TypeError, ValueError):
             if number == len(lines):
                 return
-            raise RecordingError(path, f"line {number} is no event of a class", "read") from None
+            raise RecordingError(
+                path, f"line {number} is not an event of a class", "read"
+            ) from None
         event.pop("time", None)
         yield event

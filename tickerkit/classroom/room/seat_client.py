@@ -37,12 +37,12 @@ class SeatClient:
         self.path = "" if request is None else request.path
         self.link = 0
         self.local_host = str(client.socket.local_address[0])
-        self._told: dict[str, Any] | None = None
+        self._sent: dict[str, Any] | None = None
 
-    def tell(self, message: dict[str, Any]) -> None:
+    def send_seat(self, message: dict[str, Any]) -> None:
         """Send an object about the seat if it has changed; guests have none."""
-        if not self.seat.is_guest and message != self._told and self.client.send_object(message):
-            self._told = message
+        if not self.seat.is_guest and message != self._sent and self.client.send_object(message):
+            self._sent = message
 
     @property
     def close_reason(self) -> str:

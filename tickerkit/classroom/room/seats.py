@@ -9,7 +9,7 @@ from typing import Any
 
 from tickerkit.server.client_facts import MAX_NAME_CHARACTERS, clean_name
 
-__all__ = ["GUEST", "MAX_SEATS", "Seat", "Seats"]
+__all__ = ["GUEST", "MAX_SEATS", "Seat", "Seats", "count_passed"]
 
 MAX_SEATS = 1000
 HASH_CHARACTERS = 32
@@ -60,7 +60,7 @@ class Seat:
     @property
     def passed(self) -> int:
         """How many tasks the student has passed."""
-        return sum(task.get("state") == "passed" for task in self.tasks.values())
+        return count_passed(self.tasks)
 
     def dump(self) -> dict[str, Any]:
         """Return what is kept of the seat when its server ends."""
@@ -110,9 +110,10 @@ class Seats:
     def join(self, name: str, key: str, now: float) -> tuple[Seat, list[Seat]]:
         """Return the seat of a new connection, and the seats that it has replaced.
 
-        Who brings the key of a seat gets it, whatever the name. Without a key, the name decides: so
-        a student's page and programs share one seat. A key that is new gets a seat of its own, with
-        a number behind the name, if someone with another key sits there now.
+        A client that sends the key of a seat gets that seat, whatever the name. Without a key, the
+        name decides: so a student's page and programs share one seat. A client with a new key gets
+        a seat of its own, with a number behind the name, if a client with another key has the seat
+        of that name now.
 
         Args:
             name: what the client calls itself; empty for a guest.
@@ -164,7 +165,7 @@ class Seats:
         # The order stays: a roster in which rows jump is hard to read.
         self._seats = {new if each == old else each: s for each, s in self._seats.items()}
         if old != new and not seat.is_guest:
-            # A program is not told how to call itself: it comes back by the name that it has.
+            # A program that connects again still sends the former name.
             self._forget_former(seat)
             seat.former = [*(each for each in seat.former if each != new), old][-MAX_FORMER:]
             self._note_former(seat)
@@ -229,6 +230,11 @@ class Seats:
         if idle is not None:
             gone.append(self.remove(idle.name, block=False))
         return idle is not None
+
+
+def count_passed(tasks: Mapping[str, Mapping[str, Any]]) -> int:
+    """Return how many of a seat's tasks are passed."""
+    return sum(task.get("state") == "passed" for task in tasks.values())
 
 
 def _hash_key(key: str) -> str:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tickerkit.classroom.room.seats import count_passed
+
 __all__ = ["make_journal", "make_roster", "make_scores"]
 
 ROSTER_TYPES = {
@@ -34,7 +36,7 @@ INTERNAL = ("seat", "gone", "kept")
 
 def make_roster(seats: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return the table of `Room.roster`."""
-    rows = [{**seat, "passed": count_passed(seat)} for seat in seats]
+    rows = [{**seat, "passed": count_passed(seat["tasks"])} for seat in seats]
     return _make_table(rows, ROSTER_TYPES)
 
 
@@ -54,7 +56,7 @@ def make_scores(seats: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     rows = [
         {
             "name": seat["name"],
-            "passed": count_passed(seat),
+            "passed": count_passed(seat["tasks"]),
             "score": np.nan if seat["score"] is None else seat["score"],
             **{number: seat["tasks"].get(number, {}).get("state", "") for number in tasks},
         }
@@ -66,11 +68,6 @@ def make_scores(seats: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         ["passed", "score"], ascending=[False, True], kind="stable", na_position="last"
     )
     return order.reset_index(drop=True)
-
-
-def count_passed(seat: Mapping[str, Any]) -> int:
-    """Return how many tasks a student has passed."""
-    return sum(task.get("state") == "passed" for task in seat["tasks"].values())
 
 
 def _make_table(rows: Sequence[Mapping[str, Any]], types: Mapping[str, str]) -> pd.DataFrame:

@@ -39,7 +39,7 @@ def find_system(root: Path = Path("/")) -> System:
     """Return the kind of system that this process runs in.
 
     Args:
-        root: the root of the files that tell.
+        root: the folder in which the files of the system are.
     """
     if any(os.environ.get(name) for name in ("JUPYTERHUB_API_URL", "JUPYTERHUB_PUBLIC_URL")):
         return "hub"
@@ -77,22 +77,22 @@ def _list_windows(port: int, python: str) -> list[Trap]:
     return [
         Trap(
             "public network",
-            "Windows counts a new network as public, and then lets nobody in",
+            "Windows counts a new network as public, and then blocks all that comes in",
             "Get-NetConnectionProfile | Set-NetConnectionProfile -NetworkCategory Private",
             True,
         ),
         Trap(
             "blocked Python",
-            "who once answered the firewall's question with Cancel is not asked again: a rule "
-            "blocks Python",
+            "after one Cancel to the firewall's question, a rule blocks Python, and Windows does "
+            "not ask again",
             f'Get-NetFirewallApplicationFilter -Program "{python}" | Get-NetFirewallRule | '
             "Where-Object Action -eq Block | Remove-NetFirewallRule",
             True,
         ),
         Trap(
             "firewall",
-            "the firewall lets nobody in without a rule; this one is for the port, in a PowerShell "
-            "of an administrator",
+            "the firewall blocks what no rule allows; this one is for the port, in a PowerShell of "
+            "an administrator",
             "New-NetFirewallRule -DisplayName tickerkit -Direction Inbound -Action Allow "
             f"-Protocol TCP -LocalPort {port}",
             True,

@@ -1,4 +1,4 @@
-"""Changes: which students and lines of the journal have changed since a page was told. No I/O."""
+"""Changes: which students and lines of the journal have changed since a number. No I/O."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeAlias
 __all__ = ["MAX_JOURNAL", "Changes"]
 
 MAX_JOURNAL = 200
-# How many names are remembered that have gone. A page that was told before the oldest of them gets
-# all students again.
+# How many names of students who have gone are kept. A page whose newest change is before the oldest
+# of them gets all students again.
 MAX_GONE = 1000
 # Of a message; the rest, such as its state, is small.
 MAX_BYTES = 18_000
