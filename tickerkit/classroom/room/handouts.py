@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hmac
-import http
 import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs
 
-from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from tickerkit.classroom.room.responses import make_response, refuse_host
 from tickerkit.classroom.room.starters import NOTEBOOK, make_file
 from tickerkit.errors import InvalidArgument
 from tickerkit.server.client_facts import clean_name
@@ -42,26 +41,15 @@ def respond_with_handout(
     name = clean_name(parse_qs(query).get("name", [""])[0])
     if file == SEAT_PATH:
         seat = describe(name) or {"status": "not in the class: connect a program first"}
-        return _make_response(200, json.dumps(seat), "application/json")
+        return make_response(200, json.dumps(seat), "application/json")
     host = request.headers.get("Host", "")
     address = host if ":" in host.rpartition("]")[2] else f"{host}:80"
     try:
         text = make_file(file, address, code, name)
     except InvalidArgument:  # a Host that is no address
-        return _make_response(400, "Use the address that the teacher shows.\n")
+        return refuse_host()
     if text is None:  # answered here: for the server, it would be a wrong code
-        return _make_response(404, f"The class has no such file; its page is at /{code}\n")
-    return _make_response(200, text, "application/x-ipynb+json" if file == NOTEBOOK else "")
-
-
-def _make_response(status: int, text: str, content_type: str = "") -> Response:
-    body = text.encode()
-    headers = {
-        "Content-Type": content_type or "text/plain; charset=utf-8",
-        "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
-        "Connection": "close",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-    }
-    return Response(status, http.HTTPStatus(status).phrase, Headers(headers), body)
+        return make_response(404, f"The class has no such file; its page is at /{code}\n")
+    if file == NOTEBOOK:
+        return make_response(200, text, "application/x-ipynb+json")
+    return make_response(200, text)

@@ -8,10 +8,10 @@ import re
 from html import escape
 from urllib.parse import parse_qs
 
-from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from tickerkit.classroom.room.codes import is_code
+from tickerkit.classroom.room.responses import HTML, make_response, refuse_host
 from tickerkit.classroom.room.starters import STARTERS
 from tickerkit.classroom.room.student.page import render_page
 from tickerkit.classroom.room.tasks import TASKS
@@ -19,7 +19,6 @@ from tickerkit.errors import InvalidArgument
 
 __all__ = ["respond_to_mistyped_code", "respond_with_page"]
 
-HTML = "text/html; charset=utf-8"
 # What the page may run is part of the page; a notebook may show it in a frame.
 POLICY = "frame-ancestors *"
 # The page writes the student's own name in its place.
@@ -46,34 +45,32 @@ def respond_with_page(request: Request, code: str) -> Response | None:
     if not hmac.compare_digest(path.encode(), code.encode()):
         return None
     if request.method not in METHODS:
-        return _make_response(405, "Method Not Allowed", b"Use GET or HEAD.\n", "text/plain")
+        return make_response(405, "Use GET or HEAD.\n")
     try:
         page = _render_page(code, request.headers.get("Host", ""))
     except InvalidArgument:  # a Host that is no address
-        body = b"Use the address that the teacher shows.\n"
-        return _make_response(400, "Bad Request", body, "text/plain")
-    return _make_response(200, "OK", page, HTML)
+        return refuse_host()
+    return _make_page(200, page)
 
 
 def respond_to_mistyped_code(request: Request, code: str) -> Response | None:
     """Return what a browser shows at a path that looks like a code; None for other requests.
 
-    Phones write the first letter large, so a code in other letters leads to the page.
+    Phones write the first letter as a capital, so a code with other capitals leads to the page.
     """
     path, _, query = request.path.partition("?")
     given, host = path.strip("/"), request.headers.get("Host", "")
     if request.method not in METHODS or (given and not is_code(given)):
         return None
     if given and hmac.compare_digest(given.lower().encode(), code.lower().encode()):
-        response = _make_response(302, "Found", b"", "text/plain")
+        response = make_response(302, "")
         response.headers["Location"] = f"/{code}"
         return response
     if "text/html" not in request.headers.get("Accept", "") or "token" in parse_qs(query):
         return None
     title = f"No class has the code {given}" if given else "The code is missing"
     body = HELP.format(title=escape(title), host=escape(host))
-    status = (404, "Not Found") if given else (401, "Unauthorized")
-    return _make_response(*status, body.encode(), HTML)
+    return _make_page(404 if given else 401, body)
 
 
 # A whole class requests it at once, and by the same address.
@@ -95,16 +92,7 @@ def _render_page(code: str, host: str) -> bytes:
     return render_page(code, facts)
 
 
-def _make_response(status: int, phrase: str, body: bytes, content_type: str) -> Response:
-    headers = Headers(
-        {
-            "Content-Type": content_type,
-            "Content-Length": str(len(body)),
-            "Cache-Control": "no-store",
-            "Connection": "close",
-            "X-Content-Type-Options": "nosniff",
-            "Referrer-Policy": "no-referrer",
-            "Content-Security-Policy": POLICY,
-        }
-    )
-    return Response(status, phrase, headers, body)
+def _make_page(status: int, body: bytes | str) -> Response:
+    response = make_response(status, body, HTML)
+    response.headers["Content-Security-Policy"] = POLICY
+    return response
