@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import dial, plain_server
-from websockets.exceptions import ConnectionClosed
+from peers import dial, echo, plain_server
 from websockets.sync.client import connect
-from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
 from tickerkit.classroom import Tap, recording
 from tickerkit.storage.files import AppendFile
 
 Until = Callable[..., None]
-
-
-def echo(peer: ServerConnection) -> None:
-    """Send each message back."""
-    with contextlib.suppress(ConnectionClosed):
-        for message in peer:
-            peer.send(message)
 
 
 @pytest.fixture

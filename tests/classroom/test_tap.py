@@ -14,7 +14,7 @@ import pytest
 import trustme
 from cells import Kernel
 from kosoku import FailureError, run_fuzzingclient
-from peers import LOCAL, another_program, ask, dial, free_port, handshake, plain_server
+from peers import LOCAL, another_program, ask, dial, echo, free_port, handshake, plain_server
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection
@@ -30,13 +30,6 @@ COLUMNS = [
     *["masked", "key", "length", "header", "payload", "note"],
 ]
 TICK = {"symbol": "AAPL", "price": 1.0, "time": 1}
-
-
-def echo(peer: ServerConnection) -> None:
-    """Send each message back."""
-    with contextlib.suppress(ConnectionClosed):
-        for message in peer:
-            peer.send(message)
 
 
 @pytest.fixture

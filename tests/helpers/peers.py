@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection, serve
 
@@ -92,6 +93,13 @@ def ask(
         return answer.status, {k.lower(): v for k, v in answer.getheaders()}, body
     finally:
         connection.close()
+
+
+def echo(peer: ServerConnection) -> None:
+    """Send each message back."""
+    with contextlib.suppress(ConnectionClosed):
+        for message in peer:
+            peer.send(message)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import subprocess
 from collections.abc import Callable, Iterator
@@ -10,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from peers import dial, plain_server
-from websockets.exceptions import ConnectionClosed
+from peers import dial, echo, plain_server
 from websockets.sync.client import connect
-from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
 from tickerkit.classroom import Tap, tap_proxy
@@ -28,13 +25,6 @@ from tickerkit.wire import Fields, FrameLog
 Until = Callable[..., None]
 HERE = {"kind": "here", "page": "a", "from": 1}
 FACTS = TapFacts("listening", "127.0.0.1:1", "127.0.0.1:2", None, True)
-
-
-def echo(peer: ServerConnection) -> None:
-    """Send each message back."""
-    with contextlib.suppress(ConnectionClosed):
-        for message in peer:
-            peer.send(message)
 
 
 class Shown:

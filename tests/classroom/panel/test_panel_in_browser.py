@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from lab import Jupyter
-from peers import dial, plain_server
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import ServerConnection
+from page_sides import show_page_side
+from peers import dial, echo, plain_server
 
 import tickerkit as tk
 from tickerkit.classroom import Tap
@@ -23,20 +21,6 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 Until = Callable[..., None]
-# Shows the page side of a panel whose model keeps what it sends.
-SHOW = """async ([source, css]) => {
-    const style = document.createElement("style");
-    style.textContent = css;
-    document.head.append(style);
-    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    const { default: make } = await import(url);
-    window.sent = [];
-    const send = (message) => window.sent.push(message);
-    const model = { on: (_, receive) => { window.receive = receive; }, send };
-    const side = make();
-    side.initialize({ model });
-    side.render({ el: document.body });
-}"""
 RECEIVE = """([message, buffers]) => window.receive(
     message, buffers.map((bytes) => new DataView(new Uint8Array(bytes).buffer)),
 )"""
@@ -85,7 +69,7 @@ class Shown:
         self.panel, self.page = tap._make_panel(), page
         self._sent: list[tuple[Any, Any]] = []
         self.panel.send = lambda content, buffers=None: self._sent.append((content, buffers or []))
-        page.evaluate(SHOW, [widget.Panel._esm, widget.Panel._css])
+        show_page_side(page, widget.Panel)
 
     def exchange(self) -> bool:
         """Carry the messages of both sides; return True."""
@@ -108,13 +92,6 @@ def page(chromium: Browser) -> Iterator[Page]:
     page = chromium.new_page()
     yield page
     page.close()
-
-
-def echo(peer: ServerConnection) -> None:
-    """Send each message back."""
-    with contextlib.suppress(ConnectionClosed):
-        for message in peer:
-            peer.send(message)
 
 
 def test_page_shows_rows_in_view_and_gives_orders(

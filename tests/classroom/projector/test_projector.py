@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from peers import LOCAL, ask, dial, plain_server, receive_all
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from peers import LOCAL, ask, dial, echo, plain_server, receive_all
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection
-from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
 from tickerkit.classroom import Tap
@@ -20,13 +18,6 @@ from tickerkit.errors import Stopped
 
 Until = Callable[..., None]
 HERE = {"kind": "here", "page": "a", "from": 1}
-
-
-def echo(peer: ServerConnection) -> None:
-    """Send each message back."""
-    with contextlib.suppress(ConnectionClosed):
-        for message in peer:
-            peer.send(message)
 
 
 @pytest.fixture

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from peers import dial, plain_server
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import ServerConnection
+from peers import dial, echo, plain_server
 
 import tickerkit as tk
 
@@ -21,13 +18,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
 Until = Callable[..., None]
 ROWS = ".tk-space .tk-row"
-
-
-def echo(peer: ServerConnection) -> None:
-    """Send each message back."""
-    with contextlib.suppress(ConnectionClosed):
-        for message in peer:
-            peer.send(message)
 
 
 def test_the_page_shows_frames_takes_orders_and_says_when_the_tap_has_stopped(

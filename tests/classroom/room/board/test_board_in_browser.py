@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from lab import Jupyter, Lab, notebook7, save_notebook
+from page_sides import show_page_side
 from snapshots import make_line, make_seat
 
 from tickerkit.classroom.room.board import widget
@@ -37,20 +38,6 @@ FACTS: ClassFacts = {
     "traps": [("firewall", "it keeps others out", "ufw allow 8000/tcp", True)],
     "orders": [],
 }
-# Shows the page side of a board whose model keeps what it sends.
-SHOW = """async ([source, css]) => {
-    const style = document.createElement("style");
-    style.textContent = css;
-    document.head.append(style);
-    const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
-    const { default: make } = await import(url);
-    window.sent = [];
-    const send = (message) => window.sent.push(message);
-    const model = { on: (_, receive) => { window.receive = receive; }, send };
-    const side = make();
-    side.initialize({ model });
-    side.render({ el: document.body });
-}"""
 ROWS = ".tb-roster tbody tr"
 WHO = ".tb-label b"
 
@@ -122,7 +109,7 @@ class Shown:
         self.board = ClassBoard(source, controls, facts, clock=lambda: self.now)
         self._sent: list[Any] = []
         self.board.send = lambda content, buffers=None: self._sent.append(content)
-        page.evaluate(SHOW, [ClassBoard._esm, ClassBoard._css])
+        show_page_side(page, ClassBoard)
 
     def exchange(self) -> bool:
         """Carry the messages of both sides; return True."""
