@@ -23,7 +23,7 @@ from tickerkit.wire import (
     other_end,
 )
 
-__all__ = ["Converse", "Link", "Target"]
+__all__ = ["Link", "Target"]
 
 READ_BYTES = 65_536
 # SO_LINGER on, for zero seconds: closing the socket sends a reset, and discards unsent data.

@@ -9,7 +9,7 @@ from typing import Any
 from tickerkit.classroom.lessons.exercise import Exercise, Outcome
 from tickerkit.classroom.lessons.judging import Case, judge_function
 
-__all__ = ["HOLES", "find_missing"]
+__all__ = ["HOLES"]
 
 CASES = 60
 

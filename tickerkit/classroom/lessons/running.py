@@ -23,7 +23,7 @@ from tickerkit.runtime.interrupts import hold_interrupts
 from tickerkit.runtime.threads import UserThread, start_thread
 from tickerkit.runtime.user_code import find_location, format_traceback
 
-__all__ = ["MAX_RUN_S", "Result", "end_thread", "run_check"]
+__all__ = ["Result", "end_thread", "run_check"]
 
 MAX_RUN_S = 10.0
 # How long a check that was ended may take to clean up.

@@ -9,7 +9,7 @@ from tickerkit.classroom.lessons.exercise import Exercise, Outcome
 from tickerkit.classroom.lessons.judging import Case, judge_function, make_mistakes
 from tickerkit.wire.header import BINARY, CLOSE, KEY_BYTES, PING, PONG, TEXT, make_frame
 
-__all__ = ["SLIDING", "SLIDING_STREAM"]
+__all__ = ["SLIDING_STREAM"]
 
 STREAMS = 12
 

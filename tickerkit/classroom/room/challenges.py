@@ -22,7 +22,7 @@ from tickerkit.classroom.room.survival import find_same_waits, is_survived
 from tickerkit.classroom.room.tasks import TASKS, Task, Verdict
 from tickerkit.classroom.room.wire_orders import Ask, Break, Order, Ping, Skip, Slow
 
-__all__ = ["Challenge", "Score"]
+__all__ = ["Challenge"]
 
 PAYLOAD_BYTES = 4
 ASKED: tuple[QuestionKind, ...] = ("count", "min", "last")

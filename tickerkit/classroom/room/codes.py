@@ -14,6 +14,8 @@ __all__ = ["check_code", "is_code", "make_code"]
 LETTERS = "bcdfghjkmnpqrstvwxz"
 DIGITS = "23456789"
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{2,31}")
+# Paths that each server has.
+RESERVED = {"ticks", "metrics", "healthz", "readyz"}
 EXPECTED = "3 to 32 letters, digits, - and _, such as 'otter42'"
 
 
@@ -38,7 +40,3 @@ def check_code(code: str) -> str:
 def is_code(text: str) -> bool:
     """Return whether a text may be a code: it is a path that the server does not have."""
     return CODE.fullmatch(text) is not None and text.lower() not in RESERVED
-
-
-# Paths that the server has anyway.
-RESERVED = {"ticks", "metrics", "healthz", "readyz", "starter", "pad"}

@@ -32,8 +32,7 @@ class Seat:
         address: where that came from.
         former: the names that it had before a teacher renamed it, the newest 8. Programs that still
             send one of them, and no key, have this seat.
-        joins: how many connections there were.
-        drops: how many of them ended without a close frame.
+        drops: how many connections ended without a close frame.
         tasks: by the number of each task, as text: its state, hint and time.
         score: the mean seconds from a break to the first tick; None before the first.
         is_guest: whether the student has given no name. Such a seat lasts as long as its
@@ -49,7 +48,6 @@ class Seat:
     client: str = ""
     address: str = ""
     former: list[str] = field(default_factory=list)
-    joins: int = 0
     drops: int = 0
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     score: float | None = None
@@ -137,7 +135,6 @@ class Seats:
             self._by_key.pop(seat.key, None)
             seat.key = key
             self._by_key[key] = seat
-        seat.joins += 1
         seat.connected += 1
         seat.keyed += bool(key)
         return seat, gone

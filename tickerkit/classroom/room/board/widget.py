@@ -20,7 +20,7 @@ from tickerkit.runtime.presence import PresenceLease
 from tickerkit.runtime.scheduler import SENDER
 from tickerkit.runtime.subshells import deliver_as_addressed
 
-__all__ = ["PARTS", "UPDATE_S", "BoardSource", "ClassBoard", "read_page_side"]
+__all__ = ["PARTS", "UPDATE_S", "ClassBoard", "read_page_side"]
 
 UPDATE_S = 0.5
 # The files by their paths in the package. Each comes after those that it imports.
