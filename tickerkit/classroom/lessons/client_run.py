@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from tickerkit.classroom import Tap
 from tickerkit.classroom.lessons.captured import Captured
@@ -102,7 +103,7 @@ class ClientRun(Lifecycle):
     def _summarize(self) -> dict[str, str]:
         return {
             "kind": self._kind,
-            "address": self._tap.url,
+            "address": urlsplit(self._tap.url).netloc,
             "status": "ended" if self.has_ended else "running",
             "about": getattr(self._client, "__name__", ""),
         }

@@ -110,7 +110,7 @@ TRIALS = (
         "client(url): keep the range of the newest gap, and tell it.",
         "You know exactly what you have missed.",
         (
-            'Of a gap you are told by a dict: data["type"] == "gap".',
+            'A gap comes as a dict: data["type"] == "gap".',
             'Keep [data["from"], data["to"]] until the question comes.',
             'The question has data["question"] == "gap"; its value is that list.',
         ),

@@ -110,7 +110,7 @@ class Trial:
         if run.error is not None and not isinstance(run.error, ConnectionClosed):
             raise AnswerError(run.error)
         if run.has_ended and not run.has_connected:
-            return Outcome(False, 0, NEVER, EXPECTED, written=False)
+            return Outcome(False, 0, NEVER, self.text, written=False)
         if not task:
             return self._explain_missing(desk)
         if task["state"] == "failed":

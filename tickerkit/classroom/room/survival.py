@@ -25,7 +25,8 @@ def find_problem(outage: Outage, rules: Rules, now: float) -> str | None:
     after = f"after {KINDS[outage.kind]}"
     most, waits = max(outage.tries, default=0), outage.waits
     if most > rules.tries:
-        return f"you came back {most} times in one second {after}"
+        span = "one second" if rules.second_s == 1 else f"{rules.second_s:g} s"
+        return f"you came back {most} times in {span} {after}"
     if outage.ended_at is not None:
         since_s = (outage.back_at or now) - outage.ended_at
         if since_s > rules.back_s:

@@ -118,6 +118,11 @@ def test_student_sees_prices_tasks_notes_and_the_own_wire(
     page.get_by_text("Connected, 0 behind; the teacher has stalled your wire").wait_for()
     page.get_by_text("1 of 2 passed").wait_for()
     assert page.get_by_text("pong 3 had 0 of 4 bytes").count() == 1  # what is passed needs no hint
+    seat = make_seat("Ana", "passed", "open")
+    seat["tasks"][1]["hint"] = "Answer three pings."  # what to do is not said twice
+    served.send(seat)
+    page.locator("li", has_text="task 2").get_by_text("open").wait_for()
+    assert page.get_by_text("Answer three pings.").count() == 1
     served.send(make_seat("Ana", "passed", "passed"))
     page.locator("#spoken", has_text="Task 2 passed").or_(
         page.locator("#spoken", has_text="Ana: connected")

@@ -63,11 +63,13 @@ export function makeItems(tasks, texts) {
     const { number, title, state, hint } = task;
     const [sign, word] = STATES[state] ?? ["·", state];
     const text = texts.find((each) => each.number === number)?.text;
+    // Until a program has begun a task, its hint is its text.
+    const isNews = hint && hint !== text && state !== "passed";
     const parts = [
       make("span", { class: "task-title", text: `${number} ${title}` }),
       make("span", { class: "task-state", text: word }),
       ...(text && task === next ? [make("span", { class: "task-text", text })] : []),
-      ...(hint && state !== "passed" ? [make("span", { class: "task-hint", text: hint })] : []),
+      ...(isNews ? [make("span", { class: "task-hint", text: hint })] : []),
     ];
     const mark = make("span", { class: "task-sign", "aria-hidden": "true", text: sign });
     return make("li", { "data-state": state }, [mark, make("div", {}, parts)]);
