@@ -49,11 +49,12 @@ class FakeClass:
     def _handle(self, socket: ServerConnection) -> None:
         assert socket.request is not None
         query = parse_qs(urlsplit(socket.request.path).query)
+        if (refusal := self.refusal) is None:
+            self.sockets.append(socket)  # before its seat, for which tests wait
         self.seats.append({name: values[0] for name, values in query.items()})
-        if self.refusal is not None:
-            socket.close(*self.refusal)
+        if refusal is not None:
+            socket.close(*refusal)
             return
-        self.sockets.append(socket)
         with contextlib.suppress(ConnectionClosed):
             for _ in socket:
                 pass

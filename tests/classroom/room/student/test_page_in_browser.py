@@ -76,6 +76,8 @@ def join(context: BrowserContext, served: FakeClass, name: str) -> Page:
     page.get_by_label("Your name in this class").fill(name)
     page.keyboard.press("Enter")
     page.locator(LIVE).wait_for()
+    while not served.seats:  # the page knows of its connection before the server's handler runs
+        page.wait_for_timeout(5)
     return page
 
 
