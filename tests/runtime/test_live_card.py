@@ -32,6 +32,10 @@ class Counter:
 
     _repr_html_ = render
 
+    def is_final(self) -> bool:
+        """Return whether it has come to its end."""
+        return self.count == 9
+
 
 class Shown:
     """A card with a clock of its own; what it sends is kept."""
@@ -39,7 +43,7 @@ class Shown:
     def __init__(self) -> None:
         self.counter = Counter()
         self.now = 1000.0
-        self.card = LiveCard(self.counter.render, lambda: self.now)
+        self.card = LiveCard(self.counter.render, self.counter.is_final, lambda: self.now)
         self.card._lease._idle_since = lambda: -float("inf")
         self.sent: list[Any] = []
         self.card.send = lambda content, buffers=None: self.sent.append(content["html"])
@@ -98,6 +102,15 @@ def test_nothing_is_sent_while_no_page_shows_the_card(shown: Shown, asked: list[
     assert shown.flush() == ["<b>7</b>"]
 
 
+def test_card_of_a_stopped_server_is_sent_once(shown: Shown, asked: list[LiveCard]) -> None:
+    """It is looked at no more, so that the sending thread can end."""
+    shown.receive(HERE)
+    asked.clear()
+    shown.counter.count = 9
+    assert shown.flush() == ["<b>9</b>"]
+    assert asked == []
+
+
 def test_page_that_reports_no_more_gets_nothing(shown: Shown) -> None:
     """A closed laptop says nothing before it sleeps."""
     shown.receive(HERE)
@@ -127,7 +140,7 @@ def test_card_keeps_nothing_in_memory(shown: Shown) -> None:
 
 def test_without_widgets_the_card_is_static() -> None:
     """As in a plain Python, or a saved page."""
-    bundle = make_card_bundle(counter := Counter(), counter.render)
+    bundle = make_card_bundle(counter := Counter(), counter.render, counter.is_final)
     assert set(bundle) == {"text/plain", "text/html"}
 
 

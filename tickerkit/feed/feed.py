@@ -439,7 +439,10 @@ class Feed(FeedCharts):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Return a card that follows the feed's state, where the notebook shows widgets."""
-        return make_card_bundle(self, self._repr_html_)
+        return make_card_bundle(self, self._repr_html_, self._is_stopped)
+
+    def _is_stopped(self) -> bool:
+        return self.status == "stopped"
 
     def _summarize(self) -> dict[str, str]:
         return {

@@ -31,6 +31,8 @@ class LiveCard(anywidget.AnyWidget):
     Args:
         render: a method that returns the card's HTML. The thread that sends for all widgets calls
             it, so it must not wait.
+        is_final: a method that returns whether the card will change no more. A card that waited for
+            changes of a stopped server would keep the sending thread running.
         clock: the time in seconds, monotonic.
 
     Attributes:
@@ -42,9 +44,13 @@ class LiveCard(anywidget.AnyWidget):
     min_interval_s = UPDATE_S
 
     def __init__(
-        self, render: Callable[[], str], clock: Callable[[], float] = time.monotonic
+        self,
+        render: Callable[[], str],
+        is_final: Callable[[], bool],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._render = weakref.WeakMethod(render)
+        self._is_final = weakref.WeakMethod(is_final)
         self._lease = PresenceLease(clock)
         self._pages: set[str] = set()
         self._sent = ""
@@ -81,11 +87,12 @@ class LiveCard(anywidget.AnyWidget):
         """Send the card if it has changed and a page shows it; look again in a second."""
         if self._lease.ended:
             self._pages.clear()
-        render = self._render()
-        if not self._pages or render is None:
+        render, is_final = self._render(), self._is_final()
+        if not self._pages or render is None or is_final is None:
             return
-        html = render()
+        is_last, html = is_final(), render()
         if html != self._sent:
             self._sent = html
             self.send({"kind": "card", "html": html})
-        SENDER.request(self)
+        if not is_last:
+            SENDER.request(self)

@@ -366,7 +366,10 @@ class TickServer(Lifecycle):
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         """Return a card that follows the server's state, where the notebook shows widgets."""
-        return make_card_bundle(self, self._render_live_card)
+        return make_card_bundle(self, self._render_live_card, self._is_stopped)
+
+    def _is_stopped(self) -> bool:
+        return self.status == "stopped"
 
     def _render_live_card(self) -> str:
         """Return the card without waiting."""

@@ -48,10 +48,10 @@ def next_tick(peer: ClientConnection) -> object:
 def test_ticks_that_a_challenge_slows_pass_when_it_ends(until: Until) -> None:
     """One message a second came, and many wait; the student is not left behind for good."""
     with open_room(tk.simulate("AAPL", rate=100)) as room, student(room, "ana") as ana:
-        room.challenge("slow", pace=0.5)
-        until(lambda: time_to_next(ana) > 0.5, timeout_s=20)
+        room.challenge("slow", pace=2)
+        until(lambda: time_to_next(ana) > 0.3, timeout_s=20)
         room.end_challenge()
-        until(lambda: max(time_to_next(ana) for _ in range(10)) < 0.5, timeout_s=20)
+        until(lambda: max(time_to_next(ana) for _ in range(10)) < 0.3, timeout_s=20)
 
 
 def time_to_next(peer: ClientConnection) -> float:
