@@ -19,7 +19,7 @@ def share_of(whole: int) -> int:
 
 
 def examples(whole: int) -> int:
-    """Return how many random examples to try: all if CI sets a share, else a third."""
+    """Return how many random examples to try: all if a share is set, else a third."""
     return whole if "TICKERKIT_SOAK_SHARE" in os.environ else whole // 3
 
 
