@@ -10,7 +10,7 @@ from peers import ask, dial, handshake, receive
 from websockets.datastructures import Headers
 
 import tickerkit as tk
-from tickerkit.errors import Stopped
+from tickerkit.errors import InvalidArgument, Stopped
 from tickerkit.net.round_trips import RoundTrips
 from tickerkit.server.client_facts import find_program, read_name
 
@@ -54,7 +54,7 @@ def test_extension_is_called_where_the_connections_are(process: bool, until: Unt
         assert server.execute("post", "one", {"two": 2}) == 2
         # They come before the answer.
         assert posted == ["one", {"two": 2}]
-        with pytest.raises(NotImplementedError, match="dance"):
+        with pytest.raises(InvalidArgument, match="dance"):
             server.execute("dance")
     with pytest.raises(Stopped):
         server.execute("calls")

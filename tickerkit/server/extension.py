@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from websockets.http11 import Request, Response
 
+from tickerkit.errors import InvalidArgument
 from tickerkit.log import TickLog
 from tickerkit.server.client_handler import ClientHandler
 from tickerkit.sources import Source
@@ -86,5 +87,8 @@ class Extension:
         """Execute a command of the server's owner, see `TickServer.execute`, and return its result.
 
         With `process=True` the arguments and the result are pickled.
+
+        Raises:
+            InvalidArgument: if there is no such command.
         """
-        raise NotImplementedError(command)
+        raise InvalidArgument("command", command, "a command of the server's extension")

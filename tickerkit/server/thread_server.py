@@ -42,6 +42,7 @@ from tickerkit.server.access import Refusal
 from tickerkit.server.admission import MAX_QUEUED, ConnectionLimiter, ServerSocket
 from tickerkit.server.client_facts import read_name
 from tickerkit.server.client_handler import ClientHandler
+from tickerkit.server.extension import Extension
 from tickerkit.server.http import (
     respond,
     respond_on_metrics_port,
@@ -107,7 +108,7 @@ class ThreadServer(TickServer):
         self._caught_up = asyncio.Event()
         self._failure: BaseException | None = None
         self._publishing: Publishing | None = None
-        self._extension = options.extension
+        self._extension = options.extension or Extension()
         self._notes = Notes() if options.notes else None
         self._find_asset: Callable[[str], Asset | None] = find_asset
         if options.page is not None:
@@ -167,7 +168,6 @@ class ThreadServer(TickServer):
         return portal.call(self._execute, command, *args)
 
     async def _execute(self, command: str, *args: Any) -> Any:
-        assert self._extension is not None
         return self._extension.execute(command, *args)
 
     def _say(self, text: str) -> None:
@@ -193,8 +193,7 @@ class ThreadServer(TickServer):
             await self._caught_up.wait()
             if self._failure is not None and not origin.is_ready:
                 raise self._failure
-        if self._extension is not None:
-            self._extension.begin(self)
+        self._extension.begin(self)
         self.port = await self._listen(
             self.port, process_request=self._respond, process_response=self._admit
         )
@@ -278,8 +277,7 @@ class ThreadServer(TickServer):
         try:
             await self._disconnect(code, reason)
         finally:
-            if self._extension is not None:
-                self._extend(self._extension.end)
+            self._extend(self._extension.end)
             if self._publishing is not None:
                 await self._publishing.stop()
 
@@ -357,8 +355,7 @@ class ThreadServer(TickServer):
         """Disconnect clients that are gone or read nothing; checks every second."""
         while True:
             await asyncio.sleep(CHECK_S)
-            if self._extension is not None:
-                self._extend(self._extension.check)
+            self._extend(self._extension.check)
             began = time.thread_time()
             for handler in list(self._handlers):
                 try:
@@ -383,7 +380,7 @@ class ThreadServer(TickServer):
             page,
             partial(self._note_refusal, socket, request),
             self._render_metrics,
-            self._respond_by_extension,
+            partial(self._extend, self._extension.respond),
             address=str(socket.remote_address[0]),
             find=self._find_asset,
         )
@@ -396,10 +393,6 @@ class ThreadServer(TickServer):
             # asks by plain HTTP whether the server is full.
             response.headers["Tickerkit-Full"] = str(self._limiter.limit)
         return response
-
-    def _respond_by_extension(self, request: Request) -> Response | None:
-        extension = self._extension
-        return None if extension is None else self._extend(extension.respond, request)
 
     def _extend(self, method: Callable[..., T], *args: Any) -> T | None:
         """Call a method of the extension; an error in it must not harm a client."""
@@ -454,7 +447,7 @@ class ThreadServer(TickServer):
     def _note_refusal(self, socket: ServerSocket, request: Request, code: int, reason: str) -> None:
         name = read_name(request.path)
         is_new = self._journal.note_refusal(socket.address, name, code, reason)
-        if is_new and self._extension is not None:
+        if is_new:
             self._extend(self._extension.refuse, socket.address, name, code, reason)
 
     def _note_malformed(self, socket: ServerSocket) -> None:
@@ -474,12 +467,10 @@ class ThreadServer(TickServer):
         handler = ClientHandler(socket, session, self._errors, self._journal, self._stall_timeout_s)
         self._handlers[handler] = None
         self._connections += 1
-        extension = self._extension
         handler.receive_first = partial(self._receive_first, handler)
         if self._notes is not None and isinstance(session, V1Session):
             handler.send_aside(encode(NotesMessage()))
-        if extension is not None:
-            self._extend(extension.admit, handler, connection.request)
+        self._extend(self._extension.admit, handler, connection.request)
         # Of the 19 kB of a connection, these take 3, and nothing reads them again.
         connection.request.headers.clear()
         if connection.response is not None:
@@ -490,12 +481,11 @@ class ThreadServer(TickServer):
             del self._handlers[handler]
             if self._notes is not None:
                 self._notes.forget(handler)
-            if extension is not None:
-                self._extend(extension.remove, handler)
+            self._extend(self._extension.remove, handler)
 
     def _receive_first(self, handler: ClientHandler, data: str | bytes) -> bool:
         """Take a message that is not for the client's session; return whether it was taken."""
-        if self._extension is not None and self._extend(self._extension.receive, handler, data):
+        if self._extend(self._extension.receive, handler, data):
             return True
         if self._notes is None or (note := self._notes.read(handler, data)) is None:
             return False

@@ -73,7 +73,7 @@ def play_through(seat: Seat, tap: Tap) -> None:
 
 @contextmanager
 def find_desk(task: str) -> Iterator[Desk]:
-    """Yield the desk of the student; if there is none, one in a class of its own with this task."""
+    """Yield the student's desk; without one, the desk of a class with this task alone."""
     if _desk is not None and _desk.tap.status != "stopped":
         yield _desk
         return

@@ -1,4 +1,4 @@
-"""Lesson 2, frames: the header, the mask, and the ping that is none."""
+"""Lesson 2, frames: the header, the mask, and a message that only looks like a ping."""
 
 from __future__ import annotations
 

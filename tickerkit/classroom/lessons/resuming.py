@@ -43,7 +43,7 @@ def stay(url, take):
 
 MISSING = "Ticks are missing after a break. Connect again with ?after= and your newest seq."
 DOUBLE = "A tick came twice. `after` takes the seq of the newest tick that you have."
-NO_TICK = "take() gets one tick, a dict with a seq. An object with a `type` is no tick."
+NO_TICK = "Call take() with one tick, a dict with a seq. An object with a `type` is not a tick."
 
 WRONG = {
     SOLUTION.replace(

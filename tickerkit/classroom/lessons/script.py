@@ -174,7 +174,7 @@ class Script:
 
         Raises:
             OSError: it ends before it listens, or does not listen within some seconds.
-            InvalidHandshake: what listens there is no websocket server.
+            InvalidHandshake: the program that listens there is not a websocket server.
         """
         deadline = time.monotonic() + START_S
         with ExitStack() as stack:

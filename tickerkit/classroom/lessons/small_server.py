@@ -143,7 +143,7 @@ async def serve_prices(port, fetch):
 
 
 class _Prices:
-    """Makes prices of which none are the same twice, and knows them again.
+    """Makes prices that never repeat, and recognises them later.
 
     Attributes:
         calls: how often they were fetched.

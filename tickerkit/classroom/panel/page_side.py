@@ -19,6 +19,7 @@ PARTS = (
     "filter.js",
     "elements.js",
     "keys.js",
+    "presence.js",
     "row_list.js",
     "detail.js",
     "toolbar.js",

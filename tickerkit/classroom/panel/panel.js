@@ -6,6 +6,7 @@ import { isDark } from "../../chart/figure/theme.js";
 import { Detail } from "./detail.js";
 import { formatCount, formatRate, make, setText } from "./elements.js";
 import { keepKeys } from "./keys.js";
+import { Presence } from "./presence.js";
 import { Ring } from "./ring.js";
 import { RowList } from "./row_list.js";
 import { Toolbar } from "./toolbar.js";
@@ -13,8 +14,6 @@ import { Toolbar } from "./toolbar.js";
 /** @import { Model } from "../../chart/figure/types.d.ts" */
 /** @import { FramesMessage, FromKernel, FromPage, TapState } from "./messages.d.ts" */
 
-/** How often the page reports that it shows the panel; the kernel waits six times as long. */
-const HERE_EVERY_MS = 10_000;
 /** Over how long the rates are measured. */
 const RATE_MS = 1000;
 /** What becomes a link in an answer of the tap. */
@@ -34,17 +33,18 @@ class Panel {
   state = null;
 
   #model;
-  #page = Math.random().toString(36).slice(2);
+  #presence;
   /** @type {Set<PanelView>} */
   #views = new Set();
-  #isHere = false;
   #orders = 0;
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  #heartbeat;
 
   /** @param {Channel} model */
   constructor(model) {
     this.#model = model;
+    this.#presence = new Presence(
+      (message) => this.send(message),
+      () => this.ring.next,
+    );
     model.on("msg:custom", (content, buffers) => this.#receive(content, buffers));
   }
 
@@ -58,7 +58,12 @@ class Panel {
    * @param {Record<string, string | number | boolean | null>} values
    */
   order(name, values) {
-    this.send({ kind: "order", id: `${this.#page}-${this.#orders++}`, name, arguments: values });
+    this.send({
+      kind: "order",
+      id: `${this.#presence.page}-${this.#orders++}`,
+      name,
+      arguments: values,
+    });
   }
 
   /**
@@ -72,7 +77,7 @@ class Panel {
       for (const view of this.#views) view.receive(message);
     } else if (message.kind === "payload") {
       for (const view of this.#views) view.detail.receive(message, buffers);
-    } else if (message.id.startsWith(`${this.#page}-`)) {
+    } else if (message.id.startsWith(`${this.#presence.page}-`)) {
       for (const view of this.#views) view.showAnswer(message.text, message.ok);
     }
   }
@@ -80,32 +85,14 @@ class Panel {
   /** @param {PanelView} view */
   add(view) {
     this.#views.add(view);
-    if (this.#views.size > 1) return;
-    this.#heartbeat = setInterval(() => this.#beat(), HERE_EVERY_MS);
-    document.addEventListener("visibilitychange", this.#onVisibility);
-    this.#beat();
+    this.#presence.add();
   }
 
   /** @param {PanelView} view */
   remove(view) {
     this.#views.delete(view);
-    if (this.#views.size) return;
-    clearInterval(this.#heartbeat);
-    document.removeEventListener("visibilitychange", this.#onVisibility);
-    this.#beat();
+    this.#presence.remove();
   }
-
-  /** Report whether this page shows the panel. */
-  #beat() {
-    const isHere = document.visibilityState === "visible" && this.#views.size > 0;
-    const page = this.#page;
-    if (isHere && !this.#isHere) this.send({ kind: "here", page, from: this.ring.next });
-    else if (isHere) this.send({ kind: "here", page });
-    else if (this.#isHere) this.send({ kind: "away", page });
-    this.#isHere = isHere;
-  }
-
-  #onVisibility = () => this.#beat();
 }
 
 /** One place in a page where a panel is shown. */

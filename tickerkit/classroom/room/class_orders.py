@@ -10,6 +10,7 @@ import msgspec
 from tickerkit.classroom.room.class_state import REMOVED, ClassState
 from tickerkit.classroom.room.plan import Plan
 from tickerkit.classroom.room.seats import Seat
+from tickerkit.errors import InvalidArgument
 from tickerkit.protocol.messages import Note, encode
 from tickerkit.wire import Fields
 
@@ -32,11 +33,11 @@ class ClassOrders:
         """Execute a command, and return its result.
 
         Raises:
-            NotImplementedError: if there is no such command.
+            InvalidArgument: if there is no such command.
         """
         method = getattr(self, f"do_{command}", None)
         if method is None:
-            raise NotImplementedError(command)
+            raise InvalidArgument("command", command, "a command of the class")
         return method(*args)
 
     # --- what is shown ------------------------------------------------------------------------

@@ -116,7 +116,8 @@ class ClassState:
     def _count_behind(self, seat: Seat) -> int:
         """Return how many ticks wait for a student who reads nothing.
 
-        Each client is behind by a few ticks for an instant; telling it would be a message a second.
+        Each client is behind by a few ticks for an instant: to send that would take a message a
+        second.
         """
         clients = [each.client for each in self.by_seat.get(seat, ())]
         return max((each.session.behind for each in clients if each.is_stalled), default=0)

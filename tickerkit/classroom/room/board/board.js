@@ -5,6 +5,7 @@
 import { isDark } from "../../../chart/figure/theme.js";
 import { formatCount, make, setText } from "../../panel/elements.js";
 import { keepKeys } from "../../panel/keys.js";
+import { Presence } from "../../panel/presence.js";
 import { Controls } from "./controls.js";
 import { Joining } from "./joining.js";
 import { Roster } from "./roster.js";
@@ -14,8 +15,6 @@ import { RosterTable } from "./roster_table.js";
 /** @import { ClassFacts, ClassState, FromKernel, FromPage } from "./messages.d.ts" */
 /** @import { JournalRow } from "./roster.js" */
 
-/** How often the page reports that it shows the board; the kernel waits six times as long. */
-const HERE_EVERY_MS = 10_000;
 const SECOND_MS = 1000;
 
 /** One board of a kernel, shared by all of its views in this page. */
@@ -27,17 +26,18 @@ class Board {
   next = 0;
 
   #model;
-  #page = Math.random().toString(36).slice(2);
+  #presence;
   /** @type {Set<BoardView>} */
   #views = new Set();
-  #isHere = false;
   #orders = 0;
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  #heartbeat;
 
   /** @param {Model} model */
   constructor(model) {
     this.#model = model;
+    this.#presence = new Presence(
+      (message) => this.#send(message),
+      () => (this.facts ? this.next : 0),
+    );
     model.on("msg:custom", (content) => this.#receive(content));
   }
 
@@ -51,7 +51,12 @@ class Board {
    * @param {Record<string, string | number | null>} values
    */
   order(name, values) {
-    this.#send({ kind: "order", id: `${this.#page}-${this.#orders++}`, name, arguments: values });
+    this.#send({
+      kind: "order",
+      id: `${this.#presence.page}-${this.#orders++}`,
+      name,
+      arguments: values,
+    });
   }
 
   /** @param {FromKernel} message */
@@ -66,50 +71,29 @@ class Board {
       for (const view of views) view.request();
       if (isComplete) this.next = message.stop;
       else this.#ask();
-    } else if (message.id.startsWith(`${this.#page}-`)) {
+    } else if (message.id.startsWith(`${this.#presence.page}-`)) {
       for (const view of this.#views) view.showAnswer(message.text, message.ok);
     }
   }
 
   /** Ask for all; a new view has nothing. */
   #ask() {
-    this.#send({ kind: "here", page: this.#page, from: 0 });
+    this.#send({ kind: "here", page: this.#presence.page, from: 0 });
   }
 
   /** @param {BoardView} view */
   add(view) {
     this.#views.add(view);
     if (this.facts) view.setFacts(this.facts);
-    if (this.#views.size === 1) {
-      this.#heartbeat = setInterval(() => this.#beat(), HERE_EVERY_MS);
-      document.addEventListener("visibilitychange", this.#onVisibility);
-      this.#beat();
-    } else {
-      this.#ask();
-    }
+    this.#presence.add();
+    if (this.#views.size > 1) this.#ask();
   }
 
   /** @param {BoardView} view */
   remove(view) {
     this.#views.delete(view);
-    if (this.#views.size) return;
-    clearInterval(this.#heartbeat);
-    document.removeEventListener("visibilitychange", this.#onVisibility);
-    this.#beat();
+    this.#presence.remove();
   }
-
-  /** Report whether this page shows the board. */
-  #beat() {
-    const isHere = document.visibilityState === "visible" && this.#views.size > 0;
-    const page = this.#page;
-    if (isHere && !this.#isHere)
-      this.#send({ kind: "here", page, from: this.facts ? this.next : 0 });
-    else if (isHere) this.#send({ kind: "here", page });
-    else if (this.#isHere) this.#send({ kind: "away", page });
-    this.#isHere = isHere;
-  }
-
-  #onVisibility = () => this.#beat();
 }
 
 /** One place in a page where a board is shown. */

@@ -29,6 +29,7 @@ PARTS = (
     "chart/figure/theme.js",
     "classroom/panel/elements.js",
     "classroom/panel/keys.js",
+    "classroom/panel/presence.js",
     *(f"classroom/room/board/{name}.js" for name in OWN),
 )
 

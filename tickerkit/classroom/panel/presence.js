@@ -1,0 +1,56 @@
+/**
+ * Presence: reports to the kernel while this page shows a panel or a board.
+ */
+
+/** @import { AwayMessage, HereMessage } from "./messages.d.ts" */
+
+/** How often the page reports; the kernel waits six times as long. */
+const HERE_EVERY_MS = 10_000;
+
+export class Presence {
+  /** What the kernel calls this page. */
+  page = Math.random().toString(36).slice(2);
+
+  #send;
+  #findFrom;
+  #views = 0;
+  #isHere = false;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
+
+  /**
+   * @param {(message: HereMessage | AwayMessage) => void} send
+   * @param {() => number} findFrom returns what the page needs next, once it is shown again
+   */
+  constructor(send, findFrom) {
+    this.#send = send;
+    this.#findFrom = findFrom;
+  }
+
+  /** Note that a view is shown; the first one is reported at once. */
+  add() {
+    this.#views += 1;
+    if (this.#views > 1) return;
+    this.#timer = setInterval(this.#report, HERE_EVERY_MS);
+    document.addEventListener("visibilitychange", this.#report);
+    this.#report();
+  }
+
+  /** Note that a view is gone. */
+  remove() {
+    this.#views -= 1;
+    if (this.#views) return;
+    clearInterval(this.#timer);
+    document.removeEventListener("visibilitychange", this.#report);
+    this.#report();
+  }
+
+  #report = () => {
+    const isHere = document.visibilityState === "visible" && this.#views > 0;
+    const { page } = this;
+    if (isHere && !this.#isHere) this.#send({ kind: "here", page, from: this.#findFrom() });
+    else if (isHere) this.#send({ kind: "here", page });
+    else if (this.#isHere) this.#send({ kind: "away", page });
+    this.#isHere = isHere;
+  };
+}
