@@ -182,10 +182,15 @@ class Access:
         given = self._find_token(target, headers)
         if not given:
             return NO_TOKEN
-        if hmac.compare_digest(given.encode(), self.token.encode()):
+        if self.is_token(given):
             return None
         self.note_wrong_token(address, given)
         return WRONG_TOKEN
+
+    def is_token(self, text: str) -> bool:
+        """Return whether a text is the token; False for a server without one."""
+        token = self.token
+        return token is not None and hmac.compare_digest(text.encode(), token.encode())
 
     def note_wrong_token(self, address: str, token: str) -> None:
         """Note that a client has tried a token, or a path that may be one."""

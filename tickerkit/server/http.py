@@ -141,6 +141,8 @@ def _respond(
     if not upgrade and check(needs_token=False) is None:
         extended = extend(request)
         if extended is not None:
+            if extended.status_code == http.HTTPStatus.NOT_FOUND:
+                _note_guess(path, access, address, check)
             return extended
         asset = find(path)
     # Files other than pages hold no data, and browsers request them without the page's query.
@@ -160,9 +162,7 @@ def _respond(
             return None
         on_refusal(http.HTTPStatus.NOT_FOUND, _describe_missing(page))
     if asset is None:
-        is_guess = check(needs_token=True) is NO_TOKEN and "." not in path.split("/")[1]
-        if is_guess:  # the page of a class is at its code
-            access.note_wrong_token(address, path)
+        _note_guess(path, access, address, check)
         return _respond_without_asset(path, page, upgrade=upgrade)
     if request.method not in METHODS:
         return _respond_not_allowed()
@@ -176,6 +176,15 @@ def _respond(
     if not asset.is_own:
         response.headers["Content-Security-Policy"] = PAGE_POLICY
     return response
+
+
+def _note_guess(
+    path: str, access: Access, address: str, check: Callable[..., Refusal | None]
+) -> None:
+    """Count a path where nothing is as a wrong token: the page of a class is at its code."""
+    name = path.split("/")[1]
+    if "." not in name and not access.is_token(name) and check(needs_token=True) is NO_TOKEN:
+        access.note_wrong_token(address, path)
 
 
 def respond_unavailable(reason: str) -> Response:

@@ -19,6 +19,7 @@ import tickerkit as tk
 from tickerkit.classroom.room.room import Room
 from tickerkit.errors import InvalidArgument, RecordingError, Stopped
 from tickerkit.runtime.registry import is_registered, running
+from tickerkit.server import token_limit
 
 Until = Callable[..., None]
 
@@ -114,6 +115,16 @@ def test_mistyped_code_is_explained_in_a_browser(shared: Room) -> None:
     status, _, body = ask(shared.port, "/", Accept=HTML)
     assert (status, "code" in body, "token" in body) == (401, True, False)
     assert ask(shared.port, "/?token=otter42", Accept=HTML)[0] == 200
+
+
+@pytest.mark.parametrize("accept", [HTML, "*/*"])
+def test_who_guesses_the_code_has_to_wait(accept: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also in a browser, whose guesses are answered by the page that explains a mistyped code."""
+    monkeypatch.setattr(token_limit, "WINDOW_S", 60.0)
+    with open_room(code="otter42") as room:
+        for number in range(token_limit.MAX_WRONG + 1):
+            assert ask(room.port, f"/guess{number}", Accept=accept)[0] == 404
+        assert ask(room.port, "/otter42", Accept=accept)[0] == 429
 
 
 def test_wrong_code_is_in_the_journal(shared: Room, until: Until) -> None:

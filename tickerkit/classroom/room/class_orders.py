@@ -79,7 +79,7 @@ class ClassOrders:
     # --- students -----------------------------------------------------------------------------
 
     def do_say(self, text: str, name: str | None = None) -> int:
-        """Show a line of text to all, or to one student; return how many connections got it."""
+        """Send a line of text to all, or to one student; return to how many connections."""
         room = self._room
         message = encode(Note(text))
         sent = [student.client.send_aside(message) for student in room.list_students(name)]
