@@ -10,7 +10,7 @@ VENV ?= .venv
 ARGS ?=
 # More than the 2 cores of a small machine: for half of its time a test waits for a server, a browser
 # or another process.
-WORKERS ?= 3
+WORKERS ?= 4
 
 # The first Python 3.11 or newer that can make a venv. Each is tried: some are shims that do not run.
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
