@@ -82,6 +82,6 @@ def in_typescript(annotation: Any) -> str:
     if origin is dict:
         return f"Record<{', '.join(written)}>"
     if origin in (list, Sequence):
-        return f"{written[0]}[]"
+        return f"({written[0]})[]" if " | " in written[0] else f"{written[0]}[]"
     assert origin is tuple, annotation
     return f"[{', '.join(written)}]"
