@@ -87,6 +87,18 @@ def test_append_adds_points_in_order(figure: tk.LiveFigure, until: Until) -> Non
     assert list(figure.data[0].y) == [10, 20, 30, 40]
 
 
+def test_append_replaces_points_from_the_first_new_x_on(figure: tk.LiveFigure) -> None:
+    """The last point of a moving average is revised; x that does not ascend changes nothing."""
+    figure.append([1, 2, 3], [10, 20, 30])
+    figure.append({"AAPL": ([3, 4], [31, 40]), "MSFT": (1, 5)}, replace=True)
+    assert (xs(figure), list(figure.data[0].y)) == ([1, 2, 3, 4], [10, 20, 31, 40])
+    figure.append(2, 21, replace=True)
+    assert (xs(figure), list(figure.data[0].y)) == ([1, 2], [10, 21])
+    with pytest.raises(tk.TickerkitError, match="ascend"):
+        figure.append([2, 1], [0, 0], replace=True)
+    assert xs(figure) == [1, 2]
+
+
 def test_append_takes_the_index_of_a_series_as_x(figure: tk.LiveFigure) -> None:
     """A pandas Series is y, and its index is x."""
     index = pd.date_range("2026-11-23T10:00", periods=2, freq="1s", tz="UTC")

@@ -107,6 +107,19 @@ def test_merge_replaces_bars_of_the_same_time() -> None:
     assert window.column("close").tolist() == [10, 15, 21, 3]
 
 
+def test_replace_drops_the_points_from_the_first_new_x_on() -> None:
+    """Fewer points may come than were held; earlier points stay where they are."""
+    window = Window(100)
+    assert window.replace(np.array([1.0, 2.0, 3.0]), {"y": np.array([1.0, 2, 3])}) == 0
+    assert window.replace(np.array([3.0, 4.0]), {"y": np.array([30.0, 4])}) == 2
+    assert window.replace(np.array([1.5]), {"y": np.array([15.0])}) == 1
+    assert (window.x.tolist(), window.column("y").tolist()) == ([1, 1.5], [1, 15])
+    assert window.replace(np.array([9.0]), {"y": np.array([9.0])}) == 2
+    assert window.stop == 3
+    with pytest.raises(ValueError, match="times"):
+        window.replace(np.array(["2026-11-23"], dtype="datetime64[ns]"), {"y": np.array([1.0])})
+
+
 def test_decimate_combines_bars() -> None:
     """A wider bar has the first open, the last close, the highest high and the lowest low."""
     window = Window(1000, BAR_COLUMNS)

@@ -28,6 +28,7 @@ from tickerkit.chart.figure.window import (
     Window,
 )
 from tickerkit.chart.figure.x_values import TIME
+from tickerkit.errors import InvalidArgument
 from tickerkit.validation import check_flag
 
 __all__ = ["SHADE_NAME", "LiveFigure"]
@@ -170,7 +171,13 @@ class LiveFigure(StreamedFigure):
     # --- points -------------------------------------------------------------------------------
 
     def append(
-        self, x: Any, y: Any = None, trace: int | str | None = None, *, z: Any = None
+        self,
+        x: Any,
+        y: Any = None,
+        trace: int | str | None = None,
+        *,
+        z: Any = None,
+        replace: bool = False,
     ) -> None:
         """Append points to traces; returns at once, from any thread.
 
@@ -194,6 +201,8 @@ class LiveFigure(StreamedFigure):
             trace: the trace's index or name; by default the trace that has the name of the Series,
                 otherwise the first.
             z: as `y`, for a scatter3d trace.
+            replace: whether the points that a trace has from its first new x on are dropped, as to
+                revise the last point of a moving average. x must ascend then.
 
         Raises:
             ValueError: if x and y differ in length; if there is no such trace, it is named twice
@@ -204,11 +213,14 @@ class LiveFigure(StreamedFigure):
         Example:
             >>> fig.append({"AAPL": (times, prices), "MSFT": (now, 402.5)})
         """
+        check_flag("replace", replace)
         if trace is None:
             names = {props.get("name") for props in self._data}
             is_named = isinstance(x, pd.Series) and isinstance(x.name, str) and x.name in names
             trace = x.name if is_named else 0
         points = parse_points(x, y, z, trace, self._takes_values)
+        if replace and any((xs[1:] < xs[:-1]).any() for xs, _ in points.values()):
+            raise InvalidArgument("x", x, "values that ascend, to replace points")
         with self._lock:
             # An unknown trace is an error even if there are no points for it.
             indices = find_traces(self._data, points)
@@ -219,7 +231,8 @@ class LiveFigure(StreamedFigure):
             ]
             shown = [self._prepare_x(stream, xs) for stream, xs, _ in added]
             for xs, (stream, _, columns) in zip(shown, added, strict=True):
-                self._streams.note_change(stream, stream.window.add(xs, columns))
+                add = stream.window.replace if replace else stream.window.add
+                self._streams.note_change(stream, add(xs, columns))
             self._update_data([stream for stream, _, _ in added])
 
     def append_column(self, x: Any, z: Any, trace: int | str | None = None) -> None:

@@ -39,12 +39,12 @@ class Window:
 
     A point's position is its number, counted over all points that were ever added. A reader that
     has all points up to a position asks for `since(position)`. Earlier points change only by
-    `merge`.
+    `merge` and `replace`.
 
     The points lie in arrays with spare capacity (float64, x may be datetime64[ns]). Adding points
     writes behind the last one. When the arrays are full, the points move into fresh arrays of
     twice their number. So memory stays within a small multiple of the window, and points handed
-    out earlier are overwritten only by `merge`.
+    out earlier are overwritten only by `merge` and `replace`.
 
     Args:
         size: a number of points, at least 1; or a time such as "5min" before the newest x (for an
@@ -152,6 +152,24 @@ class Window:
             }
             x = np.concatenate([tail[keep], x])[order]
         start = self.start + index
+        self._write(start, x, columns)
+        return start
+
+    def replace(self, x: Array, columns: Mapping[str, Array]) -> int:
+        """Drop the points from the first x on, and add these points.
+
+        Args:
+            x: shape (n,), ascending, n at least 1; the x of the points held ascend, too.
+            columns: as for `add`.
+
+        Returns:
+            The lowest position that changed.
+
+        Raises:
+            ValueError: as for `add`.
+        """
+        self.check_x_type(x)
+        start = self.start + int(np.searchsorted(self.x, x[0])) if len(self) else self.stop
         self._write(start, x, columns)
         return start
 
