@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -576,6 +576,28 @@ def test_frame_selects_by_symbol_number_and_time(server: TickServer) -> None:
     assert feed.frame("C").empty
 
 
+def test_frame_selects_by_a_range_of_time(server: TickServer) -> None:
+    """From `start` on, before `end`, in UTC unless a zone is named; a late tick is left out."""
+    minutes = [0, 1, 2, 9, 3, 4, 5]
+    times = [f"2026-11-22T10:0{minute}:00Z" for minute in minutes]
+    server.publish(
+        [
+            {"symbol": "AB"[minute % 2], "price": minute, "time": time}
+            for minute, time in zip(minutes, times, strict=True)
+        ]
+    )
+    feed = tk.connect(server.url).wait(len(minutes))
+    start, end = "2026-11-22T10:02", "2026-11-22T12:05+02:00"
+    assert feed.frame(start=start, end=end)["price"].tolist() == [2, 3, 4]
+    assert feed.frame("A", start=start)["price"].tolist() == [2, 4]
+    assert feed.frame(last=2, start=start)["price"].tolist() == [4, 5]
+    assert feed.frame(start="2026-11-23").empty
+    marked = feed.frame(end=datetime(2026, 11, 22, 10, 1, tzinfo=UTC), mark_gaps=True)
+    assert marked["gap"].tolist() == [False]
+    with pytest.raises(InvalidArgument, match="start='yesterday'"):
+        feed.frame(start="yesterday")
+
+
 def test_frame_is_a_snapshot(server: TickServer) -> None:
     """It does not grow, and writing to it does not change the feed."""
     server.publish(ticks(1, 2))
@@ -914,6 +936,33 @@ def test_repr_is_one_line_of_status(server: TickServer, until: Until) -> None:
     assert tk.status()["kind"].tolist() == ["server", "feed"]
     feed.stop()
     assert repr(feed) == f"<Feed {url} stopped, 1,234 ticks of 1 symbol; stopped>"
+
+
+@pytest.mark.process
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
+def test_feed_says_that_another_notebook_serves_it(until: Until) -> None:
+    """`tk.connect()` may find the server of another notebook on the port: repr and card name it."""
+    code = "import tickerkit as tk; print(tk.serve('sim:NVDA', port=0).url, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment(JPY_SESSION_NAME="/home/ana/<b>other.ipynb"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        feed = live(tk.connect(other.stdout.readline().strip()), until)
+        assert feed.served_by == f"notebook <b>other.ipynb (pid {other.pid})"
+        assert f"; served by {feed.served_by}" in repr(feed)
+        assert "notebook &lt;b&gt;other.ipynb" in feed._repr_html_()
+        other.communicate("\n")
+    until(lambda: feed.status == "reconnecting")
+    assert feed.served_by == ""
+
+
+def test_feed_of_a_server_of_this_process_names_no_other(server: TickServer, until: Until) -> None:
+    """Nothing is to be said of a server of the same notebook."""
+    assert live(tk.connect(server.url), until).served_by == ""
 
 
 def test_card_escapes_text_from_the_peer() -> None:

@@ -12,7 +12,7 @@ import pytest
 from peers import LOCAL, free_port
 
 from tickerkit.net import addresses
-from tickerkit.net.addresses import find_port_holder, is_loopback
+from tickerkit.net.addresses import describe_process, find_port_holder, is_loopback
 
 linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
 
@@ -42,6 +42,24 @@ def test_port_holder_finds_another_process() -> None:
         other.communicate("\n")
     assert holder is not None
     assert holder.endswith(f"(pid {other.pid})")
+
+
+@linux
+def test_port_holder_names_the_notebook_of_a_kernel(tmp_path: Path) -> None:
+    """A kernel of Jupyter is called as its notebook, not python3."""
+    code = "import socket; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1]); "
+    with subprocess.Popen(
+        [sys.executable, "-uc", f"{code}input()"],
+        env={**os.environ, "JPY_SESSION_NAME": str(tmp_path / "my prices.ipynb")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as kernel:
+        assert kernel.stdout is not None
+        holder = find_port_holder(int(kernel.stdout.readline()))
+        kernel.communicate("\n")
+    assert holder == f"notebook my prices.ipynb (pid {kernel.pid})"
+    assert describe_process(kernel.pid) is None
 
 
 def test_free_port_has_no_holder() -> None:

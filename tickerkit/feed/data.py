@@ -96,6 +96,8 @@ class FeedData:
         symbol: str | Sequence[str] | None = None,
         last: int | str | timedelta | None = None,
         mark_gaps: bool = False,
+        start: object = None,
+        end: object = None,
     ) -> pd.DataFrame:
         """Return the ticks held as a DataFrame.
 
@@ -111,6 +113,9 @@ class FeedData:
             last: only the newest ticks: a number such as 1000, or a time such as "5min", counted
                 back from the newest time held.
             mark_gaps: add a boolean column `gap`, true where ticks are missing before this row.
+            start: only ticks at or after this time: a datetime or ISO text, in UTC unless it names
+                a zone.
+            end: only ticks before this time.
 
         Returns:
             The columns of `TickLog.frame`, in the order of arrival: `seq` (int64), `time` (UTC,
@@ -127,9 +132,9 @@ class FeedData:
             >>> moves = marked["price"].diff().mask(marked["gap"])  # no move across a gap
         """
         check_flag("mark_gaps", mark_gaps)
-        if not mark_gaps:
-            return self.log.frame(symbol, last)
-        return self._state.gaps.mark(*self.log.select(symbol, last))
+        begin, stop = _check_time("start", start), _check_time("end", end)
+        frame, rows = self.log.select(symbol, last, begin, stop)
+        return self._state.gaps.mark(frame, rows) if mark_gaps else frame
 
     def latest(self) -> pd.DataFrame:
         """Return the newest value of each field, one row for each symbol.
@@ -302,14 +307,16 @@ class FeedData:
             gap_frame(self._state.gaps.between(rows.start, rows.stop + 1)),
             symbols=parse_symbols("symbol", symbol, min_count=0),
             last=parse_last(last),
-            start=None if start is None else _check_time("start", start),
-            end=None if end is None else _check_time("end", end),
+            start=_check_time("start", start),
+            end=_check_time("end", end),
             complete=self.symbols is None,
         )
 
 
-def _check_time(name: str, time: object) -> pd.Timestamp:
-    """Return the time of an argument; it is in UTC unless it names a zone."""
+def _check_time(name: str, time: object) -> pd.Timestamp | None:
+    """Return the time of an argument, in UTC unless it names a zone; None for None."""
+    if time is None:
+        return None
     expected = "a datetime, or text such as '2026-11-24T14:30'"
     # pandas would read a number as nanoseconds since 1970.
     if not isinstance(time, str | date | np.datetime64):

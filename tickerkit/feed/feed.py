@@ -15,7 +15,7 @@ from tickerkit.errors import FeedFailed, InvalidArgument, Stopped, WaitTimeout
 from tickerkit.feed.charts import FeedCharts
 from tickerkit.feed.connection import Connection
 from tickerkit.feed.rotation import Rotation, read_addresses
-from tickerkit.feed.silence import describe_unknown_messages
+from tickerkit.feed.silence import describe_other_process, describe_unknown_messages
 from tickerkit.feed.source_connection import SourceConnection
 from tickerkit.feed.state import FeedState
 from tickerkit.fieldmaps import Machine
@@ -117,6 +117,8 @@ class Feed(FeedCharts):
         self._changed = threading.Condition()
         self._waited_row = self.log.stop
         self._unhook = self.log.on_append(self._notify)
+        # Of which connection it is known: its address, and how many there were before it.
+        self._served_by: tuple[tuple[str, int], str] = (("", 0), "")
         self._websocket = websocket
         if websocket is not None:
             self.log.units = websocket.units
@@ -158,6 +160,21 @@ class Feed(FeedCharts):
         """When the status became what it is, in UTC; by this machine's clock."""
         since_ns = self._stopped_ns if self._stopped else self._connection.status_since_ns
         return pd.Timestamp(since_ns, tz="UTC")
+
+    @property
+    def served_by(self) -> str:
+        """Which other program of this machine serves the ticks, such as another notebook.
+
+        It is text such as "notebook 01_quickstart.ipynb (pid 5876)", on Linux and for programs of
+        the same user. It is empty for a server of this notebook, and on another machine. `repr`
+        and the card of a feed show it: `tk.connect()` takes whatever server has port 8000.
+        """
+        if self.status != "live":
+            return ""
+        connection = (self.url, self._connection.reconnects)
+        if self._served_by[0] != connection:
+            self._served_by = (connection, describe_other_process(self.url))
+        return self._served_by[1]
 
     @property
     def failure(self) -> FeedFailed | None:
@@ -418,7 +435,10 @@ class Feed(FeedCharts):
         return note if self.fields is None else f"{self.fields!r} ({note})"
 
     def __repr__(self) -> str:
-        facts = [self._format_counts(), self.status_detail, self._describe_missing_symbols()]
+        facts = [self._format_counts(), self.status_detail]
+        if served_by := self.served_by:
+            facts.append(f"served by {served_by}")
+        facts.append(self._describe_missing_symbols())
         if self.fields_note:
             facts.append(f"feed.fields: {self.fields_note}")
         if self.last_error and self.failure is None:  # that of a failed feed is its status already
@@ -429,6 +449,7 @@ class Feed(FeedCharts):
         stats = self.stats
         lines = {
             "from": self.url,
+            "served by": self.served_by,
             "ticks": f"{self._format_counts()}, {stats['rate']:,.0f}/s",
             "now": "" if self.status == "stopped" else self._connection.problem,
             "missing": self._describe_missing_symbols(),

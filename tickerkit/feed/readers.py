@@ -74,6 +74,11 @@ class FeedReaders(FeedData, Lifecycle):
     def on_ticks(self, callback: Callable[[pd.DataFrame], object]) -> Callback:
         """Call a function with each batch of new ticks, in a thread of its own.
 
+        A batch has the ticks that came since the last call: mostly one in a calm market, hundreds
+        in a busy one. What compares ticks with earlier ones, such as a crossing or a mean, needs a
+        state that outlasts a call: see the second example. `feed.alert` keeps such a state, and
+        fires exactly once for each crossing; `feed.bars(indicators=)` has means and more.
+
         The function may block, and may be a coroutine function. If it is slower than the feed,
         its batches get larger; ticks that the log drops before the function gets them are counted
         as errors. An exception that it raises is counted in `stats["callback_errors"]`, and the
@@ -93,6 +98,13 @@ class FeedReaders(FeedData, Lifecycle):
 
         Example:
             >>> feed.on_ticks(lambda frame: print(frame["price"].max()))
+            >>> was_above = {}  # by symbol: it outlasts a call
+            >>> def note_crossings(frame):
+            ...     for tick in frame.dropna(subset=["price"]).itertuples():
+            ...         if tick.price > 200 and was_above.get(tick.symbol) is False:
+            ...             print(f"{tick.symbol} rose above 200 at {tick.time}")
+            ...         was_above[tick.symbol] = tick.price > 200
+            >>> feed.on_ticks(note_crossings)
         """
         check_callback(callback)
         cell = cell_slot("on_ticks", self._source)

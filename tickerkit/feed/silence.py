@@ -1,12 +1,15 @@
-"""Silence: why a feed gets no ticks, as far as its process knows."""
+"""Silence: why a feed gets no ticks, and from which process they come, as far as this one knows."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
+from urllib.parse import urlsplit
 
 from tickerkit.feed.connection import describe_problem
 from tickerkit.formatting import format_count, format_line
+from tickerkit.net.addresses import describe_process, find_port_process, is_loopback
 from tickerkit.net.urls import is_same_place
 from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.registry import running
@@ -14,6 +17,7 @@ from tickerkit.sources import EventsSource, VenueSource, WebsocketSource
 
 __all__ = [
     "describe_missing_symbols",
+    "describe_other_process",
     "describe_source_problem",
     "describe_unknown_messages",
     "find_server_error",
@@ -60,6 +64,27 @@ def find_server_error(url: str) -> str:
 def find_server_source(url: str) -> object:
     """Return the source of the server at an address, if both run in this process; else None."""
     return getattr(_find_server(url), "source", None)
+
+
+def describe_other_process(url: str) -> str:
+    """Return which other process of this machine listens at an address; else empty.
+
+    Two notebooks may use the same port, one after the other. This takes some milliseconds.
+
+    Args:
+        url: the address of a websocket.
+
+    Returns:
+        Text such as "notebook 01_quickstart.ipynb (pid 123)"; empty if the server is of this
+        process, on another machine, or not known.
+    """
+    parts = urlsplit(url)
+    if not is_loopback(parts.hostname or "") or _find_server(url) is not None:
+        return ""
+    pid = find_port_process(parts.port or (443 if parts.scheme == "wss" else 80))
+    if pid is None or pid == os.getpid():
+        return ""
+    return describe_process(pid) or ""
 
 
 def describe_unknown_messages(counts: Mapping[str, int]) -> str:

@@ -331,9 +331,16 @@ class TickLog:
         return self.select(symbol, last)[0]
 
     def select(
-        self, symbol: str | Sequence[str] | None = None, last: int | str | timedelta | None = None
+        self,
+        symbol: str | Sequence[str] | None = None,
+        last: int | str | timedelta | None = None,
+        start: pd.Timestamp | None = None,
+        end: pd.Timestamp | None = None,
     ) -> tuple[pd.DataFrame, Array | range]:
-        """Return what `frame` returns, and the numbers of its rows."""
+        """Return what `frame` returns, and the numbers of its rows.
+
+        Of these, only ticks at the time `start` or later, and before `end`.
+        """
         rows = self.rows()
         newest = len(rows)
         last = parse_last(last)
@@ -349,10 +356,17 @@ class TickLog:
         elif last is not None:
             newest = last
         if chosen is None:
-            part = rows.part(max(rows.start, rows.stop - newest), rows.stop)
-            return part.frame(), range(part.start, part.stop)
+            rows = rows.part(max(rows.start, rows.stop - newest), rows.stop)
+            if start is None and end is None:
+                return rows.frame(), range(rows.start, rows.stop)
+            chosen = np.ones(len(rows), dtype=bool)
         index = np.flatnonzero(chosen)  # the rows chosen, counted from `rows.start`
         index = index[max(len(index) - newest, 0) :]
+        times = rows.array("time")
+        if start is not None:
+            index = index[times[index] >= start.as_unit("ns").value]
+        if end is not None:
+            index = index[times[index] < end.as_unit("ns").value]
         if len(index) and index[-1] - index[0] + 1 == len(index):
             part = rows.part(rows.start + int(index[0]), rows.start + int(index[-1]) + 1)
             return part.frame(), range(part.start, part.stop)

@@ -6,15 +6,27 @@ import ipaddress
 import os
 from pathlib import Path
 
-__all__ = ["MAX_PORT", "find_port_holder", "is_loopback"]
+__all__ = ["MAX_PORT", "describe_process", "find_port_holder", "find_port_process", "is_loopback"]
 
 MAX_PORT = 65_535
 # State of a listening socket in /proc/net/tcp.
 LISTEN = "0A"
+# In its environment a kernel of Jupyter has the path of its notebook.
+NOTEBOOK = b"JPY_SESSION_NAME="
 
 
 def find_port_holder(port: int) -> str | None:
     """Return the program that listens on a TCP port, such as "python3 (pid 123)".
+
+    Of a kernel of Jupyter it is the notebook: "notebook 01_quickstart.ipynb (pid 123)". None where
+    `find_port_process` returns None.
+    """
+    pid = find_port_process(port)
+    return None if pid is None else describe_process(pid)
+
+
+def find_port_process(port: int) -> int | None:
+    """Return the id of the process that listens on a TCP port.
 
     Works on Linux, for processes of the same user. Returns None for other users' processes, on
     other systems, and for a free port.
@@ -33,10 +45,25 @@ def find_port_holder(port: int) -> str | None:
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if any(os.readlink(fd) in inodes for fd in (process / "fd").iterdir()):
-                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+                return int(process.name)
         except OSError:  # the process belongs to another user, or has ended
             continue
     return None
+
+
+def describe_process(pid: int) -> str | None:
+    """Return the name of a process with its id, as in `find_port_holder`; None if it has ended."""
+    process = Path(f"/proc/{pid}")
+    try:
+        name = (process / "comm").read_text().strip()
+        variables = (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return None
+    for variable in variables:
+        if variable.startswith(NOTEBOOK):
+            path = os.fsdecode(variable.removeprefix(NOTEBOOK))
+            name = f"notebook {os.path.basename(path)}"
+    return f"{name} (pid {pid})"
 
 
 def is_loopback(host: str) -> bool:
