@@ -82,6 +82,7 @@ def in_typescript(annotation: Any) -> str:
     if origin is dict:
         return f"Record<{', '.join(written)}>"
     if origin in (list, Sequence):
-        return f"({written[0]})[]" if " | " in written[0] else f"{written[0]}[]"
+        is_union = get_origin(arguments[0]) in (Union, types.UnionType)
+        return f"({written[0]})[]" if is_union else f"{written[0]}[]"
     assert origin is tuple, annotation
     return f"[{', '.join(written)}]"

@@ -9,9 +9,9 @@
 // ---- from the kernel, all from one thread, and only while a page shows the dashboard
 
 /** The rows of the watchlist that changed, at most four times a second. After a `HereMessage` with
- *  `from`, `whole` is true: these are all rows, and no other exists. `gone` has the ids of rows that
- *  no longer exist. A page that gets a row it doesn't know, without `symbol`, has lost a message and
- *  reports with `from` again. */
+ *  `from`, `whole` is true: these are all rows, and no other exists. `gone` has the ids of rows
+ *  that no longer exist. A page that gets a row it doesn't know, without `symbol`, has lost a
+ *  message and reports with `from` again. */
 export interface RowsMessage {
   kind: "rows";
   whole: boolean;

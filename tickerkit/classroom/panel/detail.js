@@ -3,7 +3,7 @@
  */
 
 import { describeParts } from "./bits.js";
-import { formatCount, make } from "./elements.js";
+import { formatCount, make } from "../../runtime/page_parts/elements.js";
 import { applyMask, fromHex, parseHeader } from "./header.js";
 import { dumpHex, formatContent, makeLinesVisible, makeVisible } from "./payload.js";
 import { FLAGS } from "./ring.js";

@@ -8,8 +8,13 @@ from tickerkit.runtime.page_modules import join_modules
 
 __all__ = ["PARTS", "read_page_side", "read_part"]
 
-# The files of another room, by their paths in the package.
-SHARED_PARTS = ("chart/figure/theme.js",)
+# The files of other rooms, by their paths in the package.
+SHARED_PARTS = (
+    "chart/figure/theme.js",
+    "runtime/page_parts/elements.js",
+    "runtime/page_parts/keys.js",
+    "runtime/page_parts/presence.js",
+)
 # Each file comes after the files that it imports.
 PARTS = (
     "header.js",
@@ -17,9 +22,6 @@ PARTS = (
     "payload.js",
     "ring.js",
     "filter.js",
-    "elements.js",
-    "keys.js",
-    "presence.js",
     "row_list.js",
     "detail.js",
     "toolbar.js",

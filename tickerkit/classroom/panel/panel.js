@@ -4,9 +4,9 @@
 
 import { isDark } from "../../chart/figure/theme.js";
 import { Detail } from "./detail.js";
-import { formatCount, formatRate, make, setText } from "./elements.js";
-import { keepKeys } from "./keys.js";
-import { Presence } from "./presence.js";
+import { formatCount, formatRate, make, setText } from "../../runtime/page_parts/elements.js";
+import { keepKeys } from "../../runtime/page_parts/keys.js";
+import { Presence } from "../../runtime/page_parts/presence.js";
 import { Ring } from "./ring.js";
 import { RowList } from "./row_list.js";
 import { Toolbar } from "./toolbar.js";

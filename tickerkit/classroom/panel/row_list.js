@@ -2,7 +2,7 @@
  * RowList: the rows of a panel that pass the filter. Only those in view are elements.
  */
 
-import { formatCount, formatTime, make, setText } from "./elements.js";
+import { formatCount, formatTime, make, setText } from "../../runtime/page_parts/elements.js";
 import { makeVisible, summarizePayload } from "./payload.js";
 import { FLAGS } from "./ring.js";
 

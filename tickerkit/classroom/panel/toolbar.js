@@ -2,7 +2,7 @@
  * Toolbar: the buttons that call methods of the tap, and what chooses the rows to show.
  */
 
-import { formatCount, make, setText } from "./elements.js";
+import { formatCount, make, setText } from "../../runtime/page_parts/elements.js";
 import { FilterError, parseFilter } from "./filter.js";
 import { CLOSE_CODES } from "./header.js";
 

@@ -5,7 +5,7 @@
  * colours, which are otherwise those of the system.
  */
 
-import { make } from "../panel/elements.js";
+import { make } from "../../runtime/page_parts/elements.js";
 import makeWidget from "../panel/panel.js";
 
 /** @import { FromKernel, FromPage } from "../panel/messages.d.ts" */

@@ -29,6 +29,7 @@ __all__ = ["Projector"]
 
 HOST = "127.0.0.1"
 SOCKET = "/socket"
+ELEMENTS = "runtime/page_parts/elements.js"
 MAX_BROWSERS = 20
 MAX_ORDER_BYTES = 2**16
 MAX_ORDERS = 100
@@ -51,7 +52,7 @@ def _read_files() -> Mapping[str, tuple[str, bytes]]:
         "/projector/projector.css": (CSS, (folder / "projector.css").read_bytes()),
         "/projector/projector.js": (JAVASCRIPT, (folder / "projector.js").read_bytes()),
         "/panel/panel.css": (CSS, read_part("panel.css").encode()),
-        "/panel/elements.js": (JAVASCRIPT, read_part("elements.js").encode()),
+        f"/{ELEMENTS}": (JAVASCRIPT, (resources.files("tickerkit") / ELEMENTS).read_bytes()),
         "/panel/panel.js": (JAVASCRIPT, read_page_side().encode()),
     }
 

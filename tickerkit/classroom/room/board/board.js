@@ -3,9 +3,9 @@
  */
 
 import { isDark } from "../../../chart/figure/theme.js";
-import { formatCount, make, setText } from "../../panel/elements.js";
-import { keepKeys } from "../../panel/keys.js";
-import { Presence } from "../../panel/presence.js";
+import { formatCount, make, setText } from "../../../runtime/page_parts/elements.js";
+import { keepKeys } from "../../../runtime/page_parts/keys.js";
+import { Presence } from "../../../runtime/page_parts/presence.js";
 import { Controls } from "./controls.js";
 import { Joining } from "./joining.js";
 import { Roster } from "./roster.js";

@@ -2,7 +2,7 @@
  * Controls: what a teacher does with the market, the class, and one student or all.
  */
 
-import { make, setText } from "../../panel/elements.js";
+import { make, setText } from "../../../runtime/page_parts/elements.js";
 import { formatLeft } from "./roster.js";
 
 /** @import { ClassFacts, ClassState } from "./messages.d.ts" */

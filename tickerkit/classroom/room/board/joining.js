@@ -2,7 +2,7 @@
  * Joining: how the class gets in: the address in large letters, QR codes, and what may be wrong.
  */
 
-import { make, setText } from "../../panel/elements.js";
+import { make, setText } from "../../../runtime/page_parts/elements.js";
 
 /** @import { ClassFacts, ClassState } from "./messages.d.ts" */
 

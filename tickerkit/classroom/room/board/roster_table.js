@@ -2,7 +2,7 @@
  * RosterTable: a row for each student, of which only changed cells are drawn again.
  */
 
-import { formatCount, make, setText } from "../../panel/elements.js";
+import { formatCount, make, setText } from "../../../runtime/page_parts/elements.js";
 import { countByTask, countPassed, describeConnection, TASK_SIGNS } from "./roster.js";
 
 /** @import { ClassFacts } from "./messages.d.ts" */

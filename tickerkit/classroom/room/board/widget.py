@@ -27,9 +27,9 @@ UPDATE_S = 0.5
 OWN = ("roster", "roster_table", "joining", "controls", "board")
 PARTS = (
     "chart/figure/theme.js",
-    "classroom/panel/elements.js",
-    "classroom/panel/keys.js",
-    "classroom/panel/presence.js",
+    "runtime/page_parts/elements.js",
+    "runtime/page_parts/keys.js",
+    "runtime/page_parts/presence.js",
     *(f"classroom/room/board/{name}.js" for name in OWN),
 )
 

@@ -2,7 +2,7 @@
  * The student's page: joins the class, and shows prices, the own seat, tasks and starter programs.
  */
 
-import { make, setText } from "../../panel/elements.js";
+import { make, setText } from "../../../runtime/page_parts/elements.js";
 import { PriceList } from "./price_list.js";
 import { makeSeatAddress, SeatSocket } from "./seat_socket.js";
 import { StarterTabs } from "./starter_tabs.js";

@@ -31,7 +31,7 @@ OWN = ("words", "seat_socket", "copying", "starter_tabs", "task_list", "price_li
 PARTS = (
     "server/page/decimals.js",
     "server/page/sparkline.js",
-    "classroom/panel/elements.js",
+    "runtime/page_parts/elements.js",
     *(f"classroom/room/student/{name}.js" for name in OWN),
 )
 # What the page shows where a class says nothing else.

@@ -5,7 +5,7 @@
 
 import { Decimals, formatDecimals } from "../../../server/page/decimals.js";
 import { drawSparkline } from "../../../server/page/sparkline.js";
-import { setText } from "../../panel/elements.js";
+import { setText } from "../../../runtime/page_parts/elements.js";
 
 /** How many prices make a sparkline. */
 const LINE_PRICES = 120;

@@ -2,7 +2,7 @@
  * StarterTabs: the starter programs, one tab each, with the student's address and name in them.
  */
 
-import { make, setText } from "../../panel/elements.js";
+import { make, setText } from "../../../runtime/page_parts/elements.js";
 import { copyText } from "./copying.js";
 import { personalise } from "./words.js";
 

@@ -2,7 +2,7 @@
  * TaskList: the student's tasks, and what the server asks.
  */
 
-import { make } from "../../panel/elements.js";
+import { make } from "../../../runtime/page_parts/elements.js";
 
 /** @import { AskMessage, Facts, SeatMessage } from "./messages.d.ts" */
 /** @typedef {SeatMessage["tasks"][number]} Task */

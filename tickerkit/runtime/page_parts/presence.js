@@ -1,8 +1,10 @@
 /**
- * Presence: reports to the kernel while this page shows a panel or a board.
+ * Presence: reports to the kernel while this page shows a widget.
  */
 
-/** @import { AwayMessage, HereMessage } from "./messages.d.ts" */
+/** The first report, and each after a message was lost, has the number of what the page needs next.
+ *  @typedef {{kind: "here", page: string, from?: number}} Here */
+/** @typedef {{kind: "away", page: string}} Away */
 
 /** How often the page reports; the kernel waits six times as long. */
 const HERE_EVERY_MS = 10_000;
@@ -19,7 +21,7 @@ export class Presence {
   #timer;
 
   /**
-   * @param {(message: HereMessage | AwayMessage) => void} send
+   * @param {(message: Here | Away) => void} send
    * @param {() => number} findFrom returns what the page needs next, once it is shown again
    */
   constructor(send, findFrom) {
@@ -42,6 +44,12 @@ export class Presence {
     if (this.#views) return;
     clearInterval(this.#timer);
     document.removeEventListener("visibilitychange", this.#report);
+    this.#report();
+  }
+
+  /** Ask again for all from what the page needs next: a message was lost. */
+  ask() {
+    this.#isHere = false;
     this.#report();
   }
 

@@ -1,5 +1,5 @@
 /**
- * Elements: how the panel makes the parts of its page. Text becomes text, never markup.
+ * Elements: how a widget makes the parts of its page. Text becomes text, never markup.
  */
 
 /**
