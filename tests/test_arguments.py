@@ -241,7 +241,8 @@ CALLS = {
         lambda *_: tk.TickLog, {"keep": [*WHOLE, 0], "epoch": [object(), 5, b"x", "x" * 257]}
     ),
     "feed.frame": Call(
-        lambda feed, *_: feed.frame, {"symbol": SYMBOLS, "last": LASTS, "mark_gaps": FLAGS}
+        lambda feed, *_: feed.frame,
+        {"symbol": SYMBOLS, "last": LASTS, "mark_gaps": FLAGS, "start": TIMES, "end": TIMES},
     ),
     "log.frame": Call(lambda feed, *_: feed.log.frame, {"symbol": SYMBOLS, "last": LASTS}),
     "feed.latest": Call(lambda feed, *_: feed.latest, {}),

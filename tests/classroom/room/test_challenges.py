@@ -55,7 +55,7 @@ def test_later_tasks_wait_for_earlier_ones() -> None:
     wire.run(25)
     tasks = wire.challenge.snapshot(wire.now)
     assert tasks["4"]["state"] == "passed"
-    assert tasks["5"] == {"state": "open", "hint": "after task 2", "at": None}
+    assert tasks["5"] == {"state": "open", "hint": "after task 2", "fault": "", "at": None}
     assert tasks["6"]["hint"] == "after task 5"
     assert wire.broken == []
 

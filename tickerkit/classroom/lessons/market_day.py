@@ -41,10 +41,10 @@ TRIALS = (
             '`json.dumps` makes text of a dict: {"type": "subscribe", "symbols": None}',
             '`ws.send(json.dumps({"type": "subscribe", "symbols": None}))`',
         ),
-        meanings=(
-            ("is no JSON", "The server can't read your text. `json.dumps` makes JSON of a dict."),
-            ("is binary", "You have sent bytes. Send the text that `json.dumps` returns."),
-        ),
+        meanings={
+            "json": "The server can't read your text. `json.dumps` makes JSON of a dict.",
+            "binary": "You have sent bytes. Send the text that `json.dumps` returns.",
+        },
         wrong=(
             (
                 "no json",
@@ -63,16 +63,11 @@ TRIALS = (
             'A question is a dict: if data["type"] == "ask", send id and value.',
             "Take the prices of one symbol, from seq `from` to `to`, both included, by rising seq.",
         ),
-        meanings=(
-            (
-                "no answer",
-                "No answer came. Send a dict with type, id and value, as JSON text.",
-            ),
-            (
-                "is wrong",
-                "A wrong answer. Take one symbol, and both ends of the range.",
-            ),
-        ),
+        meanings={
+            "no answer": "No answer came. Send a dict with type, id and value, as JSON text.",
+            "empty answer": "A wrong answer. Take one symbol, and both ends of the range.",
+            "wrong answer": "A wrong answer. Take one symbol, and both ends of the range.",
+        },
         wrong=(
             ("no id", "No answer came. Send a dict with type, id and value, as JSON text."),
             ("wrong", "A wrong answer. Take one symbol, and both ends of the range."),
@@ -89,16 +84,14 @@ TRIALS = (
             "Sleep 0.2 s times random.uniform(1, 1.5), twice as long each time, until ticks come.",
         ),
         ended=COME_BACK,
-        meanings=(
-            (
-                "without after=",
-                "Come back with &after= and your newest seq, or ticks are missing.",
-            ),
-            ("must grow", "Wait longer after each attempt that failed."),
-            ("times in", "You came back too often. Wait before each attempt."),
-            ("make it random", "Add chance to your waits, or all clients come at once."),
-            ("is wrong", "Ticks are missing, or you have counted some twice."),
-        ),
+        meanings={
+            "no after": "Come back with &after= and your newest seq, or ticks are missing.",
+            "no growth": "Wait longer after each attempt that failed.",
+            "too often": "You came back too often. Wait before each attempt.",
+            "no chance": "Add chance to your waits, or all clients come at once.",
+            "empty answer": "Ticks are missing, or you have counted some twice.",
+            "wrong answer": "Ticks are missing, or you have counted some twice.",
+        },
         wrong=(
             ("ended", COME_BACK),
             ("no after", "Come back with &after= and your newest seq, or ticks are missing."),
@@ -115,14 +108,11 @@ TRIALS = (
             'The question has data["question"] == "gap"; its value is that list.',
         ),
         ended=COME_BACK,
-        meanings=(
-            ("no answer", "No answer came to the question about the gap."),
-            (
-                "None is wrong|null is wrong",
-                "You answered None: keep the range when the gap comes.",
-            ),
-            ("you were told", 'The range is ["from", "to"] of the gap object, as it came.'),
-        ),
+        meanings={
+            "no answer": "No answer came to the question about the gap.",
+            "empty answer": "You answered None: keep the range when the gap comes.",
+            "wrong answer": 'The range is ["from", "to"] of the gap object, as it came.',
+        },
         wrong=(
             ("no gap", "You answered None: keep the range when the gap comes."),
             ("wrong gap", 'The range is ["from", "to"] of the gap object, as it came.'),

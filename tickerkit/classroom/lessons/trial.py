@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import inspect
-import re
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -48,7 +47,7 @@ class Trial:
         praise: what is said once it is passed.
         hints: three.
         ended: what is said of a client that ends before.
-        meanings: what the server's hints mean: patterns, and sentences.
+        meanings: by the server's name of a fault, what it means.
         wrong: the sentence of each known mistake.
     """
 
@@ -58,7 +57,7 @@ class Trial:
     praise: str
     hints: tuple[str, str, str]
     ended: str = RETURNED
-    meanings: Sequence[tuple[str, str]] = ()
+    meanings: Mapping[str, str] = field(default_factory=dict)
     wrong: Sequence[tuple[str, str]] = ()
 
     def make_exercise(self, key: str) -> Exercise:
@@ -114,8 +113,7 @@ class Trial:
         if not task:
             return self._explain_missing(desk)
         if task["state"] == "failed":
-            found = (said for pattern, said in self.meanings if re.search(pattern, hint))
-            if said := next(found, ""):
+            if said := self.meanings.get(task.get("fault", "")):
                 return Outcome(False, 0, said, came=f"the server's hint: {hint}")
         if run.has_ended and self.ended:
             said = self.ended if run.error is None or self.ended is not RETURNED else BROKEN

@@ -112,11 +112,12 @@ class Challenge(msgspec.Struct):
         return verdicts
 
     def snapshot(self, now: float) -> dict[str, dict[str, Any]]:
-        """Return the state, the hint and the time of passing of each task, by number as text."""
+        """Return each task's state, hint, fault and time of passing, by number as text."""
         return {
             str(number): {
                 "state": verdict.state,
                 "hint": verdict.hint,
+                "fault": verdict.fault,
                 "at": self.passed.get(str(number)),
             }
             for number, verdict in self.judge(now).items()

@@ -59,6 +59,7 @@ class Plan(msgspec.Struct, frozen=True):
                 "title": TASKS[number - 1].title,
                 "state": tasks.get(str(number), {}).get("state", "open"),
                 "hint": tasks.get(str(number), {}).get("hint", ""),
+                "fault": tasks.get(str(number), {}).get("fault", ""),
             }
             for number in self.numbers
         ]

@@ -49,6 +49,7 @@ class Question(msgspec.Struct):
         answered_at: when it was answered; None before.
         is_right: whether the answer is right.
         quoted: a wrong answer as text.
+        is_empty: whether a wrong answer has no value, or null.
     """
 
     id: int
@@ -62,6 +63,7 @@ class Question(msgspec.Struct):
     answered_at: float | None = None
     is_right: bool = False
     quoted: str = ""
+    is_empty: bool = False
 
     @property
     def message(self) -> dict[str, Any]:
@@ -94,6 +96,7 @@ class Question(msgspec.Struct):
         self.is_right = self._accepts(value)
         if not self.is_right:
             self.quoted = format_value(value)[:MAX_QUOTED]
+            self.is_empty = value is None
 
     def _accepts(self, value: object) -> bool:
         if isinstance(self.value, list):

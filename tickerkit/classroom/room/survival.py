@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from tickerkit.classroom.room.outages import Outage
 from tickerkit.classroom.room.rules import Rules
 
-__all__ = ["find_problem", "find_same_waits", "is_survived"]
+__all__ = ["Problem", "find_problem", "find_same_waits", "is_survived"]
 
 # Waits after failed attempts that are longer by this factor count as grown.
 GROWTH = 1.2
@@ -20,26 +22,36 @@ KINDS = {
 }
 
 
-def find_problem(outage: Outage, rules: Rules, now: float) -> str | None:
+class Problem(NamedTuple):
+    """What was wrong: its name, as a task's `fault`, and a sentence."""
+
+    fault: str
+    text: str
+
+
+def find_problem(outage: Outage, rules: Rules, now: float) -> Problem | None:
     """Return what was wrong with how a client came back; None if nothing was, so far."""
     after = f"after {KINDS[outage.kind]}"
     most, waits = max(outage.tries, default=0), outage.waits
     if most > rules.tries:
         span = "one second" if rules.second_s == 1 else f"{rules.second_s:g} s"
-        return f"you came back {most} times in {span} {after}"
+        return Problem("too often", f"you came back {most} times in {span} {after}")
     if outage.ended_at is not None:
         since_s = (outage.back_at or now) - outage.ended_at
         if since_s > rules.back_s:
-            return f"you were not back {rules.back_s:g} s {after}"
+            return Problem("not back", f"you were not back {rules.back_s:g} s {after}")
     if outage.back_at is None:
         return None
     if (same := _find_same_growth(waits)) is not None:
-        return f"{after} you waited {same[0]:.2f} s, then {same[1]:.2f} s: waits must grow"
+        text = f"{after} you waited {same[0]:.2f} s, then {same[1]:.2f} s: waits must grow"
+        return Problem("no growth", text)
     if outage.after is None:
-        return f"you came back without after= {after}: what was sent meanwhile is lost"
+        text = f"you came back without after= {after}: what was sent meanwhile is lost"
+        return Problem("no after", text)
     if outage.after > outage.last_seq:
         sent = f"{outage.last_seq} was the last that you were sent"
-        return f"you came back with after={outage.after} {after}; {sent}"
+        text = f"you came back with after={outage.after} {after}; {sent}"
+        return Problem("wrong after", text)
     return None
 
 

@@ -23,10 +23,12 @@ class Verdict(NamedTuple):
     Attributes:
         state: "passed", "open" or "failed"; a task that failed may still be passed.
         hint: what to do, or what was wrong; empty if passed.
+        fault: a name of what was wrong, for programs; empty for what has none.
     """
 
     state: str
     hint: str = ""
+    fault: str = ""
 
 
 PASSED = Verdict("passed")
@@ -111,7 +113,7 @@ def judge_speak(evidence: Evidence, rules: Rules, now: float) -> Verdict:
         "type": f'has "type": {said.quoted}; expected "subscribe"',
         "symbols": f'has "symbols": {said.quoted}; expected a list such as ["AAPL"], or null',
     }[said.problem]
-    return Verdict("failed", f"frame {said.number} {problem}")
+    return Verdict("failed", f"frame {said.number} {problem}", said.problem)
 
 
 def judge_answer(evidence: Evidence, rules: Rules, now: float) -> Verdict:
@@ -139,10 +141,10 @@ def judge_survive(evidence: Evidence, rules: Rules, now: float) -> Verdict:
         if outage in survived:
             break
         if (problem := find_problem(outage, rules, now)) is not None:
-            return Verdict("failed", problem)
+            return Verdict("failed", problem.text, problem.fault)
     if len(survived) >= rules.breaks and (wait_s := find_same_waits(survived, rules)) is not None:
         hint = f"after each break you waited {wait_s:.2f} s: make it random, or all come at once"
-        return Verdict("failed", hint)
+        return Verdict("failed", hint, "no chance")
     if (verdict := _judge_newest(evidence, "survive", rules, now)) is not None:
         return verdict
     return _show_progress(
@@ -191,10 +193,11 @@ def _judge_newest(evidence: Evidence, task: str, rules: Rules, now: float) -> Ve
         if question.is_right:
             return None
         if question.answered_at is not None:
-            return Verdict("failed", question.describe_wrong())
+            fault = "empty answer" if question.is_empty else "wrong answer"
+            return Verdict("failed", question.describe_wrong(), fault)
         if now - question.at > rules.answer_s:
             hint = f"{question.text} got no answer within {rules.answer_s:g} s"
-            return Verdict("failed", hint)
+            return Verdict("failed", hint, "no answer")
     return None
 
 

@@ -7,7 +7,7 @@ export interface SeatMessage {
   name: string;
   /** In words, such as "connected, 0 behind". */
   status: string;
-  tasks: { number: number; title: string; state: string; hint: string }[];
+  tasks: { number: number; title: string; state: string; hint: string; fault: string }[];
   /** "", "stalled" or "dropped". */
   wire: string;
 }
