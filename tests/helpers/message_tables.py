@@ -39,7 +39,12 @@ class MessageTables:
         assert messages.__file__
         page = Path(messages.__file__).with_suffix(".d.ts").read_text("utf-8")
         self._messages = messages
-        self.dicts = {name: each for name, each in vars(messages).items() if is_typeddict(each)}
+        # Those that it has from another table are compared there.
+        self.dicts = {
+            name: each
+            for name, each in vars(messages).items()
+            if is_typeddict(each) and each.__module__ == messages.__name__
+        }
         found = re.findall(r"^export interface (\w+) \{\n(.*?)^\}", page, re.M | re.S)
         self.interfaces: dict[str, str] = dict(found)
         self.unions: dict[str, str] = dict(re.findall(r"^export type (\w+) = (.*);", page, re.M))

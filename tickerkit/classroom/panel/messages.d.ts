@@ -75,15 +75,16 @@ export interface AnswerMessage {
 
 // ---- from a page
 
-/** A page that shows the panel reports every 10 s; after 60 s without a report the kernel sends
- *  nothing more. With `from` it asks for the frames from this number on. */
+/** A page that shows the panel, or the board of a class, reports every 10 s; after 60 s without a
+ *  report the kernel sends nothing more. With `from` it asks for the frames, or the changes, from
+ *  this number on. */
 export interface HereMessage {
   kind: "here";
   page: string;
   from?: number;
 }
 
-/** A page no longer shows the panel. */
+/** A page no longer shows the panel or the board. */
 export interface AwayMessage {
   kind: "away";
   page: string;

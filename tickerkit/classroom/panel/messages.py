@@ -71,14 +71,14 @@ class AnswerMessage(TypedDict):
     text: str
 
 
-# A page shows the panel. Not written as a class, because `from` is a keyword of Python.
+# A page shows the panel, or a class's board. Not written as a class, because `from` is a keyword of Python.
 HereMessage = TypedDict(
     "HereMessage", {"kind": Literal["here"], "page": str, "from": NotRequired[int]}
 )
 
 
 class AwayMessage(TypedDict):
-    """A page no longer shows the panel."""
+    """A page no longer shows the panel or the board."""
 
     kind: Literal["away"]
     page: str

@@ -1,7 +1,10 @@
 // The custom messages between a class's board in the kernel and its pages.
 //
 // messages.py has the same table for Python; a test compares the two. A message may be lost, in
-// either direction; the comments describe how it is replaced.
+// either direction; the comments describe how it is replaced. If an answer is lost, the roster and
+// the journal show what was done.
+
+import type { AnswerMessage, AwayMessage, HereMessage } from "../../panel/messages.d.ts";
 
 // ---- from the kernel, all from one thread
 
@@ -70,30 +73,7 @@ export interface ChangesMessage {
   state: ClassState;
 }
 
-/** What an order has done; `text` is a sentence for the user. If it is lost, the roster and the
- *  journal show what was done. */
-export interface AnswerMessage {
-  kind: "answer";
-  id: string;
-  ok: boolean;
-  text: string;
-}
-
 // ---- from a page
-
-/** A page that shows the board reports every 10 s; after 60 s without a report the kernel sends
- *  nothing more. With `from` it asks for the changes from this number on. */
-export interface HereMessage {
-  kind: "here";
-  page: string;
-  from?: number;
-}
-
-/** A page no longer shows the board. */
-export interface AwayMessage {
-  kind: "away";
-  page: string;
-}
 
 /** An order of the teacher, by its name, with these arguments. */
 export interface OrderMessage {

@@ -1,23 +1,23 @@
 """Messages: the custom messages between a class's board in the kernel and its pages.
 
 messages.d.ts has the same table for the page. Its comments describe units, fields, and how a lost
-message is replaced. A test compares the two tables.
+message is replaced. A test compares the two tables. What pages of the panel send and get, too, is in
+the panel's tables.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict
+
+from tickerkit.classroom.panel.messages import AnswerMessage, AwayMessage, HereMessage
 
 __all__ = [
-    "AnswerMessage",
-    "AwayMessage",
     "ChangesMessage",
     "ClassFacts",
     "ClassMessage",
     "ClassState",
     "FromKernel",
     "FromPage",
-    "HereMessage",
     "OrderMessage",
 ]
 
@@ -70,28 +70,6 @@ class ChangesMessage(TypedDict):
     gone: list[str]
     journal: list[tuple[int, float, str, str, str]]
     state: ClassState
-
-
-class AnswerMessage(TypedDict):
-    """What an order has done; `text` is a sentence for the user."""
-
-    kind: Literal["answer"]
-    id: str
-    ok: bool
-    text: str
-
-
-# A page shows the board. Not written as a class, because `from` is a keyword of Python.
-HereMessage = TypedDict(
-    "HereMessage", {"kind": Literal["here"], "page": str, "from": NotRequired[int]}
-)
-
-
-class AwayMessage(TypedDict):
-    """A page no longer shows the board."""
-
-    kind: Literal["away"]
-    page: str
 
 
 class OrderMessage(TypedDict):
