@@ -112,9 +112,8 @@ class Trial:
             return Outcome(False, 0, NEVER, self.text, written=False)
         if not task:
             return self._explain_missing(desk)
-        if task["state"] == "failed":
-            if said := self.meanings.get(task.get("fault", "")):
-                return Outcome(False, 0, said, came=f"the server's hint: {hint}")
+        if task["state"] == "failed" and (said := self.meanings.get(task.get("fault", ""))):
+            return Outcome(False, 0, said, came=f"the server's hint: {hint}")
         if run.has_ended and self.ended:
             said = self.ended if run.error is None or self.ended is not RETURNED else BROKEN
             return Outcome(False, 0, said, self.text, str(run.error or ""))

@@ -71,7 +71,8 @@ class AnswerMessage(TypedDict):
     text: str
 
 
-# A page shows the panel, or a class's board. Not written as a class, because `from` is a keyword of Python.
+# A page shows the panel, or a class's board. Not written as a class, because `from` is a keyword
+# of Python.
 HereMessage = TypedDict(
     "HereMessage", {"kind": Literal["here"], "page": str, "from": NotRequired[int]}
 )

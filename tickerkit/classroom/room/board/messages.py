@@ -1,8 +1,8 @@
 """Messages: the custom messages between a class's board in the kernel and its pages.
 
 messages.d.ts has the same table for the page. Its comments describe units, fields, and how a lost
-message is replaced. A test compares the two tables. What pages of the panel send and get, too, is in
-the panel's tables.
+message is replaced. A test compares the two tables. Messages that the panel of a tap has, too, are
+in its tables.
 """
 
 from __future__ import annotations
