@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ import pandas as pd
 
 from tickerkit.errors import InvalidArgument
 from tickerkit.limits import MAX_EPOCH_LENGTH
+from tickerkit.log.arrow import ArrowTables
 from tickerkit.log.columns import FIXED, ColumnEncoder
 from tickerkit.log.compaction import Compaction
 from tickerkit.log.dictionary import Dictionary
@@ -35,6 +36,9 @@ from tickerkit.ticks import NO_TIME, NS_PER_S, Array, Batch, Text
 from tickerkit.ticks.lengths import parse_last
 from tickerkit.ticks.masks import is_any
 from tickerkit.validation import check_number, check_text, parse_symbols
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["EpochRun", "TickLog"]
 
@@ -122,6 +126,7 @@ class TickLog:
         self.is_copy = False
         self._compaction = Compaction(keep)
         self._hooks: dict[object, Callable[[], None]] = {}
+        self._arrow = ArrowTables()
         size = self._compaction.first_size
         arrays: dict[str, Array] = {
             name: allocate(size, np.int8 if name in ("symbol", "epoch") else np.int64)
@@ -341,6 +346,19 @@ class TickLog:
 
         Of these, only ticks at the time `start` or later, and before `end`.
         """
+        rows, index = self._choose(symbol, last, start, end)
+        if index is None:
+            return rows.frame(), range(rows.start, rows.stop)
+        return rows.frame().take(index).reset_index(drop=True), rows.start + index
+
+    def _choose(
+        self,
+        symbol: str | Sequence[str] | None,
+        last: int | str | timedelta | None,
+        start: pd.Timestamp | None = None,
+        end: pd.Timestamp | None = None,
+    ) -> tuple[Rows, Array | None]:
+        """Return rows, and the indices of those that are chosen among them; None for all."""
         rows = self.rows()
         newest = len(rows)
         last = parse_last(last)
@@ -358,7 +376,7 @@ class TickLog:
         if chosen is None:
             rows = rows.part(max(rows.start, rows.stop - newest), rows.stop)
             if start is None and end is None:
-                return rows.frame(), range(rows.start, rows.stop)
+                return rows, None
             chosen = np.ones(len(rows), dtype=bool)
         index = np.flatnonzero(chosen)  # the rows chosen, counted from `rows.start`
         index = index[max(len(index) - newest, 0) :]
@@ -368,9 +386,38 @@ class TickLog:
         if end is not None:
             index = index[times[index] < end.as_unit("ns").value]
         if len(index) and index[-1] - index[0] + 1 == len(index):
-            part = rows.part(rows.start + int(index[0]), rows.start + int(index[-1]) + 1)
-            return part.frame(), range(part.start, part.stop)
-        return rows.frame().take(index).reset_index(drop=True), rows.start + index
+            return rows.part(rows.start + int(index[0]), rows.start + int(index[-1]) + 1), None
+        return rows, index
+
+    def to_arrow(
+        self, symbol: str | Sequence[str] | None = None, last: int | str | timedelta | None = None
+    ) -> pa.Table:
+        """Return the ticks held as a `pyarrow.Table`, as a snapshot.
+
+        Without `symbol`, only free text is copied. The table keeps the memory that it shows, also
+        when the log has dropped the ticks, or is gone itself.
+
+        Args:
+            symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default.
+            last: only the newest: a number of ticks (1000), or a length of time ("5min") before
+                the newest time held.
+
+        Returns:
+            A table with the columns of `frame`: times as timestamp[ns, UTC], text as a dictionary,
+            or as string where there are more than 65,536 values. NaN is null, so that SQL's
+            `avg` leaves it out. In a column of int64, 0 stands for none.
+        """
+        rows, index = self._choose(symbol, last)
+        table = self._arrow.table(rows)
+        return table if index is None else table.take(index)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> Any:
+        """Return the ticks held as an Arrow stream, a fresh snapshot at each call.
+
+        DuckDB, Polars, pandas and pyarrow call it. A column that is new may be missing for a
+        second, for those who have just asked: they rely on the columns they know.
+        """
+        return self._arrow.keep_columns(self.to_arrow()).__arrow_c_stream__(requested_schema)
 
     def rate(self, now: int) -> float:
         """Return ticks per second over the last 5 s before `now` (epoch ns), by `received`.

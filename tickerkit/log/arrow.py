@@ -1,0 +1,164 @@
+"""Arrow: a log's rows as an Arrow table over the log's memory, which DuckDB and Polars read.
+
+Numbers, times and the codes of text are not copied: the table's buffers are the log's arrays, which
+stay in memory as long as the table does. Arrow marks a missing value by a bit beside the numbers,
+and not by NaN. So these bits are the only thing to compute, and to keep: for each full block of
+rows once, since no row ever changes. A table has one chunk for each block, and programs with
+several threads share the chunks among them.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tickerkit.log.dictionary import Dictionary
+from tickerkit.log.rows import Rows
+from tickerkit.ticks import TIME_COLUMNS, Array
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["ArrowTables"]
+
+BLOCK_ROWS = 131_072
+# Text that each row has.
+FULL = ("symbol", "epoch")
+# DuckDB asks an object for its columns, and some milliseconds later for its rows. A column that
+# begins in between would make the query fail. So who asks again within this time gets the columns
+# of before.
+SAME_COLUMNS_S = 1.0
+
+
+class ArrowTables:
+    """Makes Arrow tables of one log; several threads may use it at once."""
+
+    def __init__(self) -> None:
+        # The bits of each full block of a column, None where no value is missing.
+        self._validity: dict[tuple[str, int], pa.Buffer | None] = {}
+        self._words: dict[str, tuple[Dictionary, int, pa.Array]] = {}
+        # The columns that a stream had last, and when.
+        self._declared: tuple[pa.Schema, float] | None = None
+
+    def table(self, rows: Rows) -> pa.Table:
+        """Return rows as a table; see `TickLog.to_arrow`."""
+        import pyarrow as pa
+
+        self._forget(rows.state.start)
+        starts = [rows.start, *range(_block_end(rows.start), rows.stop, BLOCK_ROWS)]
+        stops = [*starts[1:], rows.stop]
+        columns = {}
+        for name in rows.names():
+            values = rows.array(name)
+            kind = self._kind(name, values, rows)
+            chunks = [
+                self._chunk(name, kind, values[start - rows.start : stop - rows.start], start)
+                for start, stop in zip(starts, stops, strict=True)
+            ]
+            columns[name] = pa.chunked_array(chunks)
+        return pa.table(columns)
+
+    def keep_columns(self, table: pa.Table) -> pa.Table:
+        """Return a table with the columns that the last one had, if that was a moment ago."""
+        declared, now = self._declared, time.monotonic()
+        if declared is None or now - declared[1] >= SAME_COLUMNS_S:
+            self._declared = (table.schema, now)
+            return table
+        if declared[0].equals(table.schema):
+            self._declared = (table.schema, now)
+            return table
+        import pyarrow as pa
+
+        columns = {}
+        for field in declared[0]:
+            column = table.column(field.name)
+            both = pa.types.is_dictionary(field.type) and pa.types.is_dictionary(column.type)
+            columns[field.name] = column if both else column.cast(field.type)
+        return pa.table(columns)
+
+    def _kind(self, name: str, values: Array, rows: Rows) -> tuple[pa.DataType, pa.Array | None]:
+        """Return the type of a column, and its words if it has a dictionary."""
+        import pyarrow as pa
+
+        if (dictionary := rows.dictionaries.get(name)) is not None:
+            words = self._known_words(name, dictionary, dictionary.size_at(rows.stop))
+            return pa.dictionary(pa.from_numpy_dtype(values.dtype), pa.string()), words
+        if values.dtype == object:
+            return pa.string(), None
+        if name in TIME_COLUMNS:
+            return pa.timestamp("ns", "UTC"), None
+        return pa.from_numpy_dtype(values.dtype), None
+
+    def _known_words(self, name: str, dictionary: Dictionary, count: int) -> pa.Array:
+        """Return the first words of a dictionary, as they were made for an earlier table."""
+        known = self._words.get(name)
+        if known is None or known[0] is not dictionary or known[1] != count:
+            known = dictionary, count, _make_texts(dictionary.words[:count])
+            self._words[name] = known
+        return known[2]
+
+    def _chunk(
+        self, name: str, kind: tuple[pa.DataType, pa.Array | None], values: Array, row: int
+    ) -> pa.Array:
+        """Return the part of a column that begins at a row; `values` has shape (rows,)."""
+        import pyarrow as pa
+
+        arrow_type, words = kind
+        if values.dtype == object:
+            return _make_texts(values)
+        can_lack = values.dtype.kind == "f" or (words is not None and name not in FULL)
+        validity = self._known_validity(name, values, row) if can_lack else None
+        buffers = [validity, pa.py_buffer(values)]
+        if words is None:
+            return pa.Array.from_buffers(arrow_type, len(values), buffers)
+        return pa.DictionaryArray.from_buffers(arrow_type, len(values), buffers, words)
+
+    def _known_validity(self, name: str, values: Array, row: int) -> pa.Buffer | None:
+        """Return the bits of some rows: computed before, if they are a full block."""
+        if row % BLOCK_ROWS or len(values) < BLOCK_ROWS:
+            return _make_validity(values)
+        key = (name, row // BLOCK_ROWS)
+        if key not in self._validity:
+            self._validity[key] = _make_validity(values)
+        return self._validity[key]
+
+    def _forget(self, start: int) -> None:
+        """Forget the bits of blocks that the log no longer holds whole."""
+        gone = [key for key in list(self._validity) if key[1] * BLOCK_ROWS < start]
+        for key in gone:
+            self._validity.pop(key, None)
+
+
+def _block_end(row: int) -> int:
+    """Return the row at which the block of a row ends."""
+    return row - row % BLOCK_ROWS + BLOCK_ROWS
+
+
+def _make_validity(values: Array) -> pa.Buffer | None:
+    """Return a bit for each value that is not missing: not NaN, or not the code -1.
+
+    None if no value is missing. That is found out first, since it takes a fifth of the time: the
+    maximum of numbers is NaN if one of them is.
+    """
+    import pyarrow as pa
+
+    if not len(values):
+        return None
+    is_number = values.dtype.kind == "f"
+    if not (np.isnan(values.max()) if is_number else values.min() < 0):
+        return None
+    is_known = ~np.isnan(values) if is_number else values >= 0
+    return pa.py_buffer(np.packbits(is_known, bitorder="little"))
+
+
+def _make_texts(texts: Any) -> pa.Array:
+    """Return texts as a column; what is no valid Unicode becomes "?"."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(texts, pa.string())
+    except UnicodeEncodeError:
+        valid = [None if t is None else t.encode("utf-8", "replace").decode() for t in texts]
+        return pa.array(valid, pa.string())
