@@ -9,6 +9,7 @@ several threads share the chunks among them.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ class ArrowTables:
         self._validity: dict[tuple[str, int], pa.Buffer | None] = {}
         self._words: dict[str, tuple[Dictionary, int, pa.Array]] = {}
         # The columns that a stream had last, and when.
-        self._declared: tuple[pa.Schema, float] | None = None
+        self._declared: tuple[list[str], float] = ([], -math.inf)
 
     def table(self, rows: Rows) -> pa.Table:
         """Return rows as a table; see `TickLog.to_arrow`."""
@@ -61,22 +62,16 @@ class ArrowTables:
         return pa.table(columns)
 
     def keep_columns(self, table: pa.Table) -> pa.Table:
-        """Return a table with the columns that the last one had, if that was a moment ago."""
-        declared, now = self._declared, time.monotonic()
-        if declared is None or now - declared[1] >= SAME_COLUMNS_S:
-            self._declared = (table.schema, now)
-            return table
-        if declared[0].equals(table.schema):
-            self._declared = (table.schema, now)
-            return table
-        import pyarrow as pa
+        """Return a table with the columns that the last one had, if that was a moment ago.
 
-        columns = {}
-        for field in declared[0]:
-            column = table.column(field.name)
-            both = pa.types.is_dictionary(field.type) and pa.types.is_dictionary(column.type)
-            columns[field.name] = column if both else column.cast(field.type)
-        return pa.table(columns)
+        A log never loses a column.
+        """
+        names, since = self._declared
+        now = time.monotonic()
+        if names != table.column_names and now - since < SAME_COLUMNS_S:
+            return table.select(names)
+        self._declared = (table.column_names, now)
+        return table
 
     def _kind(self, name: str, values: Array, rows: Rows) -> tuple[pa.DataType, pa.Array | None]:
         """Return the type of a column, and its words if it has a dictionary."""
