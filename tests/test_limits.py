@@ -284,6 +284,8 @@ TESTS = {
     "MAX_FIELDS": "test_values_beyond_their_bound_are_refused_or_counted",
     "MAX_FREE_TEXT_BYTES": "test_memory_of_free_text_is_bounded_and_freed",
     "MAX_INT64": "test_values_beyond_their_bound_are_refused_or_counted",
+    "MAX_LEVELS": "test_levels_beyond_the_limit_are_counted",
+    "MAX_LEVELS_HELD": "test_levels_of_all_books_are_bounded",
     "MAX_MISFIT_NAMES": "test_names_of_misfits_are_bounded",
     "MAX_NAME_LENGTH": "test_values_beyond_their_bound_are_refused_or_counted",
     "MAX_NESTING": "test_values_beyond_their_bound_are_refused_or_counted",
@@ -303,6 +305,7 @@ LOCAL = {
     "log/position.py": {"MAX_SEQ"},
     "log/tick_log.py": {"MAX_FIRST_SEQS"},  # which epochs are remembered, not which ticks
     "log/gaps.py": {"MAX_REASON_LENGTH"},
+    "log/books.py": {"MAX_EARLIER"},  # books are no ticks
     "ticks/pieces.py": {"MAX_TICK_BYTES"},  # of a plain server's message: its ticks are refused
     "bars/partial.py": {"MAX_SEARCHED_CODES"},
     "bars/ohlcv.py": {"MAX_KEPT", "MAX_KEPT_BARS"},

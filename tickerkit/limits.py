@@ -15,6 +15,8 @@ __all__ = [
     "MAX_FIELDS",
     "MAX_FREE_TEXT_BYTES",
     "MAX_INT64",
+    "MAX_LEVELS",
+    "MAX_LEVELS_HELD",
     "MAX_MISFIT_NAMES",
     "MAX_NAME_LENGTH",
     "MAX_NESTING",
@@ -55,6 +57,9 @@ MAX_EXACT_INT = 2**53
 # The largest integer of a column. A larger one is left out of a column of numbers.
 MAX_INT64 = 2**63 - 1
 
+# Levels of each side of an order book. The worst beyond them are left out.
+MAX_LEVELS = 1000
+
 # --- a log ----------------------------------------------------------------------------------------
 
 # Different symbols of a log: each costs memory in every reader, chart and filter. A tick of a
@@ -81,6 +86,10 @@ MAX_FREE_TEXT_BYTES = 512 * 2**20
 # Names of fields whose values were left out; the counts of further ones are under OTHERS.
 MAX_MISFIT_NAMES = 256
 OTHERS = "(others)"
+
+# Levels of all order books of a log, earlier ones included: 64 MB. The oldest books beyond them are
+# dropped.
+MAX_LEVELS_HELD = 4 * 2**20
 
 # Characters of an epoch's id. Ours have 16; both ends send the ids of the other back.
 MAX_EPOCH_LENGTH = 256

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import InvalidArgument, InvalidType
+from tickerkit.feed.books import FeedBooks
 from tickerkit.feed.rotation import Rotation
 from tickerkit.feed.state import FeedState
 from tickerkit.log import gap_frame, select
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["FeedData"]
 
 
-class FeedData:
+class FeedData(FeedBooks):
     """The ticks that a feed holds, and the ways to read them. No method waits for the network.
 
     Attributes:

@@ -1,5 +1,6 @@
 """The log: ticks in the order in which they came, and readers that each have a position in it."""
 
+from tickerkit.log.books import Book, Books, book_frame
 from tickerkit.log.columns import FIXED
 from tickerkit.log.excess import append_or_note, refuse_excess
 from tickerkit.log.gaps import Gaps, gap_frame, gaps_from_frame
@@ -13,6 +14,8 @@ from tickerkit.log.tick_log import TickLog
 __all__ = [
     "FIXED",
     "MAX_SEQ",
+    "Book",
+    "Books",
     "Epoch",
     "Gap",
     "Gaps",
@@ -24,6 +27,7 @@ __all__ = [
     "TickLog",
     "TimeNs",
     "append_or_note",
+    "book_frame",
     "gap_frame",
     "gaps_from_frame",
     "locate_gaps",

@@ -25,6 +25,7 @@ import pandas as pd
 from tickerkit.errors import InvalidArgument
 from tickerkit.limits import MAX_EPOCH_LENGTH
 from tickerkit.log.arrow import ArrowTables
+from tickerkit.log.books import Books
 from tickerkit.log.columns import FIXED, ColumnEncoder
 from tickerkit.log.compaction import Compaction
 from tickerkit.log.dictionary import Dictionary
@@ -95,6 +96,7 @@ class TickLog:
             values that the column's type can't hold exactly, texts that are too long, and all
             values of a further column beyond the 256th, see `tickerkit.limits`.
         units: the unit of each column that has one: "°C". Replaced as a whole, never changed.
+        books: the order books that came with the ticks.
         is_copy: whether its ticks carry the numbering of another log: then it refuses to count on.
 
     Raises:
@@ -123,6 +125,7 @@ class TickLog:
         self._columns = ColumnEncoder()
         self.misfits = self._columns.misfits
         self.units: Mapping[str, str] = MappingProxyType({})
+        self.books = Books()
         self.is_copy = False
         self._compaction = Compaction(keep)
         self._hooks: dict[object, Callable[[], None]] = {}
@@ -171,7 +174,7 @@ class TickLog:
         epoch: str | None = None,
         seq: npt.NDArray[np.int64] | None = None,
     ) -> None:
-        """Append ticks, then call the hooks once.
+        """Append ticks and the order books that came with them, then call the hooks once.
 
         Args:
             batch: the ticks.
@@ -189,8 +192,28 @@ class TickLog:
         if (admitted := self.admit(batch)) is not None:
             self._columns.add_misfits("symbol", batch.count - int(admitted.sum()))
             batch, seq = batch.where(admitted), None if seq is None else seq[admitted]
-        if not batch.count:
+        if not batch.count and not batch.books:
             return
+        if batch.count:
+            self._append_ticks(batch, received, epoch, seq)
+        for levels in batch.books:
+            # A book may come before the first tick of its epoch.
+            self.books.add(levels, received=received, epoch=epoch or self.epoch, seq=self.last_seq)
+        for key, hook in list(self._hooks.items()):
+            try:
+                hook()
+            except Exception:
+                self._hooks.pop(key, None)
+                logger.warning("a hook of the log failed, and is called no more", exc_info=True)
+
+    def _append_ticks(
+        self,
+        batch: Batch,
+        received: int,
+        epoch: str | None,
+        seq: npt.NDArray[np.int64] | None,
+    ) -> None:
+        """Append at least one tick, whose symbols the log has room for."""
         new_epoch = epoch not in (None, self.epoch)
         if seq is None:
             if self.is_copy:
@@ -207,12 +230,6 @@ class TickLog:
             self._append(part, received, seq[start:stop])
         # Set this after the rows: a thread that waits for a seq must find its tick in the frame.
         self.last_seq = int(seq[-1])
-        for key, hook in list(self._hooks.items()):
-            try:
-                hook()
-            except Exception:
-                self._hooks.pop(key, None)
-                logger.warning("a hook of the log failed, and is called no more", exc_info=True)
 
     def admit(self, batch: Batch) -> npt.NDArray[np.bool_] | None:
         """Return for each tick whether the log has room for its symbol; None if it has for all.
@@ -282,6 +299,8 @@ class TickLog:
 
     def on_append(self, hook: Callable[[], None]) -> Callable[[], None]:
         """Call `hook` after each append, in the writer's thread; it must not block.
+
+        An append may bring order books only, and no tick.
 
         A hook that raises is removed, and its error is logged: the append, and all that the writer
         has yet to do, must not fail with it.

@@ -12,6 +12,8 @@ arrival without opening a port.
       ── ticks, ticks, … ────────────▶      gap, where the source has one; gap and hello again,
                                             if the log drops rows before the client gets them
       ── misfits ────────────────────▶      before ticks of which values were left out
+      ── book ───────────────────────▶      the newest order book of a symbol, whole; at most ten
+                                            rounds a second, and only if the client has every tick
       ── at ─────────────────────────▶      when idle, so that silence means a dead connection
       ── end, close 1000 ────────────▶      the source has ended
 
@@ -23,11 +25,16 @@ other relays. Ticks that a client has come again, and the client drops them. A c
 that may yet come, and every client of a relay that has not caught up once, is closed with 1013 and
 connects again. What another log has numbered, a `Taker` puts into a log.
 
+An order book (`book`) is a state, not a tick: it has no position and is not resumed. Each one
+replaces the symbol's book before, so a client misses none that counts. `Client` gives it as
+`Received` without ticks. A client of an earlier version ignores the message, as any message of a
+type that it doesn't know; a server of an earlier version sends none. So the version stays 1.
+
 What the server sends next follows from a session's state. `tick_session.STATES` is the table of
 states and messages; a test checks every message against it.
 
 Clients without the subprotocol get JSON objects and no handshake: `PricesSession` on `/`,
-`EveryTickSession` on `/ticks`. There the address may say where a client goes on, see `After`.
+`EveryTickSession` on `/ticks`, see `After` for where it goes on. They get no order books.
 """
 
 from tickerkit.protocol.client import Client
@@ -35,6 +42,7 @@ from tickerkit.protocol.messages import (
     MAX_MESSAGE_BYTES,
     SUBPROTOCOL,
     At,
+    BookState,
     End,
     Error,
     Hello,
@@ -60,6 +68,7 @@ __all__ = [
     "SUBPROTOCOL",
     "TOO_MANY",
     "At",
+    "BookState",
     "CaughtUp",
     "Client",
     "V1Session",

@@ -6,14 +6,17 @@ from collections.abc import Iterable, Iterator
 from typing import get_args
 
 import msgspec
+import numpy as np
 
 from tickerkit.errors import ProtocolError
 from tickerkit.limits import MAX_MISFIT_NAMES, MAX_NAME_LENGTH, OTHERS
 from tickerkit.log import MAX_SEQ, Gap, Position
+from tickerkit.protocol.books import decode_book
 from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import (
     VERSION,
     At,
+    BookState,
     Error,
     FromServer,
     Hello,
@@ -37,6 +40,7 @@ class _Header(msgspec.Struct):
 MAX_ENDED_EPOCHS = 1000
 # Values of text that a log is given at once.
 MAX_TEXTS = 2**14
+NO_SEQS = np.empty(0, dtype=np.int64)
 
 _from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
 _header = msgspec.json.Decoder(_Header)
@@ -118,6 +122,8 @@ class Client:
                 self._enter(message)
             case Ticks():
                 return self._read_ticks(message)
+            case BookState():
+                return [Received(decode_book(message), self._stream_epoch or "", NO_SEQS)]
             case Misfits():
                 self._note_misfits(message.counts)
                 return []

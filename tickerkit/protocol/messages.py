@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from tickerkit.log import Epoch, Gap, Position, Seq
+from tickerkit.log import Epoch, Gap, Position, Seq, TimeNs
 
 SUBPROTOCOL = "tickerkit.v1"
 VERSION = 1
@@ -97,6 +97,27 @@ class Misfits(msgspec.Struct, tag="misfits"):
     counts: dict[str, Seq]
 
 
+class BookState(msgspec.Struct, tag="book"):
+    """The `book` message: the newest order book of a symbol, whole.
+
+    It is a state and no part of the stream of ticks: it has no position, is not resumed, and
+    replaces the symbol's book before it. A client that knows no such message ignores it.
+
+    Attributes:
+        symbol: the symbol.
+        seq: the newest tick of the epoch when it was so; 0 before the first.
+        time: when it was so, in epoch ns.
+        bids: price and size of each level, the highest price first; at most 1,000.
+        asks: likewise, the lowest price first.
+    """
+
+    symbol: str
+    seq: Seq
+    time: TimeNs
+    bids: list[tuple[float, float]]
+    asks: list[tuple[float, float]]
+
+
 class Subscribe(msgspec.Struct, tag="subscribe"):
     """The `subscribe` message: what the client wants.
 
@@ -150,5 +171,5 @@ class Notes(msgspec.Struct, tag="notes"):
 
 
 Aside: TypeAlias = Note | Notes
-FromServer: TypeAlias = Hello | Ticks | Misfits | At | Gap | End | Error
+FromServer: TypeAlias = Hello | Ticks | BookState | Misfits | At | Gap | End | Error
 FromClient: TypeAlias = Subscribe | Error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tickerkit.log import Gap, Gaps, Latest, TickLog
+from tickerkit.protocol.books import BookMessages
 from tickerkit.protocol.codec import encode_columns, encode_latest, encode_objects
 from tickerkit.protocol.origin import Origin
 from tickerkit.protocol.segments import BLOCK_SIZES, MAX_CACHE_BYTES, Segments, cached_bytes
@@ -28,6 +29,7 @@ class Publication:
         columns: the log as messages of `tickerkit.v1`.
         objects: the log as messages of `/ticks`.
         latest: the newest values of each symbol.
+        books: the newest order book of each symbol as messages of `tickerkit.v1`.
         ended: whether the source has ended: sessions close once they have sent everything.
     """
 
@@ -40,6 +42,7 @@ class Publication:
         self.columns = Segments(log, encode_columns, gaps)
         self.objects = Segments(log, encode_objects, gaps)
         self.latest = Latest(log)
+        self.books = BookMessages(log.books)
         self.ended = False
         self._prices: dict[Symbols, bytes | None] = {}
         self._prices_bytes = 0

@@ -18,10 +18,10 @@ __all__ = ["Event", "Received", "Subscriber"]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Ticks for the log: each exactly once, in order.
+    """Ticks for the log: each exactly once, in order; or order books, without any tick.
 
     Attributes:
-        batch: the ticks.
+        batch: the ticks, and the order books that came with them.
         epoch: the epoch of all of them.
         seq: their seqs, int64, shape `(batch.count,)`.
     """

@@ -47,8 +47,8 @@ STATES = {
     "at a gap": State("a gap lies before the next row", "(at )?(gap )*(hello (gap )*)?(at )?"),
     "new epoch": State("the next row is of another epoch", "hello "),
     "behind": State("the log holds the next row", "(ticks|misfits) "),
-    "ended": State("every row was sent, and the source has ended", "end "),
-    "at the end": State("every row was sent", "(at )?"),
+    "ended": State("every row was sent, and the source has ended", "(book )*end "),
+    "at the end": State("every row was sent", "(at )?(book )*"),
 }
 
 

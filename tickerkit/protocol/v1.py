@@ -7,6 +7,7 @@ from itertools import islice
 import numpy as np
 
 from tickerkit.log import Gap, Position
+from tickerkit.protocol.books import BookNews
 from tickerkit.protocol.messages import (
     At,
     End,
@@ -40,6 +41,8 @@ class V1Session(TickSession):
     them, the other words follow in `ticks` messages without ticks, as the client reads them. So a
     client that reads nothing costs the same however many words there are.
 
+    While the client has every tick, it also gets the newest order books, see `BookNews`.
+
     Args:
         publication: the log and what all sessions share.
         now: the time on the clock that `receive` and `next_message` are given, in seconds.
@@ -57,6 +60,7 @@ class V1Session(TickSession):
         # What the client was sent of the log's misfits, and their sum.
         self._sent_misfits: dict[str, int] = {}
         self._left_out = 0
+        self._books = BookNews(publication.books)
         # Before a relay knows an epoch, its log has an id of its own, which no client may get.
         if self.close is None:
             self._send_hello(self.log.stop)
@@ -71,14 +75,24 @@ class V1Session(TickSession):
 
     def next_message(self, now: float) -> bytes | None:
         message = self._pending.popleft() if self._pending else self._next_from_log()
-        if message is None and (due := self.due()) is not None and now >= due:
+        if message is None and (due := self._at_due()) is not None and now >= due:
             message = encode(At(self.seq))
             self._announced_seq = self.seq
         if message is not None:
             self._sent_at = now
+        elif self.row is not None and self.close is None:
+            # They do not count as a message: an `at` has to follow the ticks all the same.
+            message = self._books.next_message(self.symbols, now)
         return message
 
     def due(self) -> float | None:
+        times = [self._at_due(), self._books.due()]
+        if times[0] is None:  # no client that reads
+            return None
+        return min(each for each in times if each is not None)
+
+    def _at_due(self) -> float | None:
+        """Return when an `at` is due; None if the client has not subscribed, or is to leave."""
         if self.row is None or self.close is not None:
             return None
         return self._sent_at + (HEARTBEAT_S if self.seq == self._announced_seq else AT_S)
@@ -181,11 +195,14 @@ class V1Session(TickSession):
             self._send(gap)
 
     def _end(self) -> bytes | None:
+        if (book := self._books.flush(self.symbols)) is not None:
+            return book
         super()._end()
         return encode(End())
 
     def _subscribe(self, wanted: Subscribe) -> None:
         """Move to the row that a client requests, and send the messages that it needs first."""
+        self._books.restart()
         if self.row is not None and self._entered_at is None:
             # Segments have brought the words up to here.
             self._sent_words = {

@@ -4,8 +4,9 @@
 log. An invalid tick is refused alone; the others of the same message are taken.
 """
 
-from tickerkit.ticks.batch import NO_TIME, Array, Batch, Column, Text
+from tickerkit.ticks.batch import NO_LEVELS, NO_TIME, Array, Batch, Column, Levels, Side, Text
 from tickerkit.ticks.fields import number_text, printable
+from tickerkit.ticks.levels import SIDES, read_side
 from tickerkit.ticks.numbers import (
     ID_COLUMNS,
     is_exact_number,
@@ -19,20 +20,25 @@ from tickerkit.ticks.units import NS_PER_S, TIME_COLUMNS, UTC_NS
 
 __all__ = [
     "ID_COLUMNS",
+    "NO_LEVELS",
     "NO_TIME",
     "NS_PER_S",
     "PIECE_BYTES",
+    "SIDES",
     "TIME_COLUMNS",
     "UTC_NS",
     "Array",
     "Batch",
     "Column",
+    "Levels",
+    "Side",
     "Text",
     "cut_array",
     "is_exact_number",
     "is_number",
     "number_text",
     "printable",
+    "read_side",
     "read_ticks",
     "to_exact_integer",
     "to_integers",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tickerkit.errors import BadTick
 from tickerkit.limits import MAX_COLUMNS, MAX_FIELDS, MAX_TICK_TEXT_LENGTH
-from tickerkit.ticks.batch import NO_TIME, Batch, Column, Text
+from tickerkit.ticks.batch import NO_TIME, Batch, Column, Levels, Side, Text
 from tickerkit.ticks.fields import (
     NEVER_NEGATIVE,
     NUMBER_FIELDS,
@@ -28,6 +28,7 @@ from tickerkit.ticks.fields import (
     read_time,
     symbol_field,
 )
+from tickerkit.ticks.levels import SIDES, best_of, is_levels, read_side
 from tickerkit.ticks.numbers import ID_COLUMNS, is_exact_number, to_exact_integer, to_integers
 
 MAX_ERRORS = 10
@@ -47,6 +48,7 @@ class Plan:
         time: the key of the time; None if there is none.
         numbers: (key, column) of each field that must be a number.
         others: (key, column) of each other field, whose value may be text.
+        sides: the keys of the order book's sides, which have levels, or values as other fields.
         dropped: the keys that can't be a column's name.
     """
 
@@ -55,6 +57,7 @@ class Plan:
     numbers: list[tuple[str, str]]
     others: list[tuple[str, str]]
     dropped: list[str]
+    sides: list[str]
 
 
 class BatchBuilder:
@@ -65,9 +68,10 @@ class BatchBuilder:
         symbols: the symbol of each accepted tick.
         times: the time of each accepted tick, in epoch ns; `NO_TIME` if it has none.
         values: for each other column, a dict from row to value; rows without a value are absent.
-        refused: how many ticks were refused.
-        errors: the errors of the first ten refused ticks.
+        refused: how many ticks, and levels of ticks, were refused.
+        errors: the errors of the first ten of these.
         misfits: for each field, how many values were left out, as in `Batch`.
+        books: the order books of the ticks.
     """
 
     # Shared by all builders, and bounded: a hostile source may change its keys with each tick.
@@ -81,15 +85,20 @@ class BatchBuilder:
         self.refused = 0
         self.errors: list[BadTick] = []
         self.misfits: dict[str, int] = {}
+        self.books: list[Levels] = []
 
     def refuse(self, error: BadTick) -> None:
-        """Count a refused tick, and keep its error if it is one of the first ten."""
+        """Count what was refused, and keep the error if it is one of the first ten."""
         self.refused += 1
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(error)
 
     def add(self, tick: Mapping[str, Any]) -> None:
         """Add a tick.
+
+        Its levels (`bids`, `asks`) go to `books`, and the best of them to its columns `bid`,
+        `bid_size`, `ask` and `ask_size`, unless it has a `bid` or `ask` itself. A tick that has
+        nothing but empty levels is no row. Invalid levels are refused without the tick.
 
         Raises:
             BadTick: the tick is invalid; none of its values is stored.
@@ -116,6 +125,8 @@ class BatchBuilder:
         text_length = 0
         left_out: list[str] = []
         for key, name in plan.others:
+            if key in plan.sides and is_levels(tick[key]):
+                continue
             try:
                 other = read_other(key, tick[key])
                 if isinstance(other, str):
@@ -129,9 +140,18 @@ class BatchBuilder:
             if other is not None:
                 taken.append((name, other))
                 has_value = has_value or (not isinstance(other, str) and may_be_value(key))
+        time = NO_TIME if plan.time is None else read_time(tick[plan.time])
+        sides = self._read_sides(tick, plan.sides) if plan.sides else {}
+        if any(side is not None for side in sides.values()):
+            self.books.append(Levels(symbol, sides.get("bids"), sides.get("asks"), time))
+            if not any(name in ("bid", "ask") for name, _ in taken):
+                best = _find_best(sides)
+                taken += best
+                has_value = has_value or bool(best)
+        if not has_value and sides:
+            return
         if not has_value:
             raise BadTick("price", dict(tick), "is missing", VALUE_FIX)
-        time = NO_TIME if plan.time is None else read_time(tick[plan.time])
         for name, value in taken:
             if (column := self.values.get(name)) is None:
                 # A hostile source may send other fields with each tick; each costs a column.
@@ -146,13 +166,27 @@ class BatchBuilder:
         self.times.append(time)
         self.count += 1
 
+    def _read_sides(self, tick: Mapping[str, Any], names: Sequence[str]) -> dict[str, Side | None]:
+        """Return the sides that have levels; each is None if a level of the tick is invalid."""
+        given = {name: tick[name] for name in names if is_levels(tick[name])}
+        sides: dict[str, Side | None] = {}
+        try:
+            for key, levels in given.items():
+                sides[key], too_many = read_side(key, levels)
+                self._count_misfits(key, too_many)
+        except BadTick as error:
+            self.refuse(error)
+            return dict.fromkeys(given)
+        return sides
+
     def _new_plan(self, keys: tuple[str, ...]) -> Plan:
         for key in keys:
             if not isinstance(key, str):
                 raise BadTick("message", key, "is not a field name", "use text for field names")
         symbol = symbol_field(keys)
         price = price_field(keys)
-        plan = Plan(symbol, "time" if "time" in keys else None, [], [], [])
+        sides = [key for key in SIDES if key in keys]
+        plan = Plan(symbol, "time" if "time" in keys else None, [], [], [], sides)
         for key in keys:
             name = "price" if key == price else key
             if key in (symbol, plan.time):
@@ -175,7 +209,15 @@ class BatchBuilder:
         for name, values in self.values.items():
             columns[name] = self._column(name, values)
         times = np.array(self.times, dtype=np.int64)
-        return Batch(self.count, times, columns, self.refused, self.errors, self.misfits)
+        return Batch(
+            self.count,
+            times,
+            columns,
+            self.refused,
+            self.errors,
+            self.misfits,
+            books=self.books,
+        )
 
     def _column(self, name: str, values: dict[int, Any]) -> Column:
         """Return a column: of text if its first value is text, otherwise of numbers."""
@@ -228,3 +270,10 @@ class BatchBuilder:
     def _count_misfits(self, name: str, count: int) -> None:
         if count:
             self.misfits[name] = self.misfits.get(name, 0) + count
+
+
+def _find_best(sides: Mapping[str, Side | None]) -> list[tuple[str, float]]:
+    """Return the best bid and ask and their sizes, as far as there are some, by column."""
+    (bid, bid_size), (ask, ask_size) = (best_of(sides.get(name)) for name in SIDES)
+    named = {"bid": bid, "bid_size": bid_size, "ask": ask, "ask_size": ask_size}
+    return [(name, value) for name, value in named.items() if value is not None]

@@ -7,6 +7,7 @@
  *     page     subscribe   asks for ticks, from a position on
  *     server   ticks       many ticks at once, one array for each column
  *     server   misfits     values that the server has left out; this page shows none of them
+ *     server   book        the order book of a symbol; this page shows none
  *     server   at          there is nothing new; the server is still here
  *     server   gap         these ticks will never come
  *     server   end         the source is finished
@@ -38,13 +39,15 @@
  * @typedef {{type: "ticks", seq: number, count: number, symbol: TextColumn, price: NumberColumn,
  *   steps?: number[], more?: Record<string, NumberColumn | TextColumn>}} Ticks
  * @typedef {{type: "misfits", counts: Record<string, number>}} Misfits
+ * @typedef {{type: "book", symbol: string}} Book
  * @typedef {{type: "at", seq: number}} At
  * @typedef {{type: "gap", epoch: string, from: number, to: number | null, reason: string}} Gap
  * @typedef {{type: "end"}} End
  * @typedef {{type: "error", message: string, hint: string}} ServerError
  * @typedef {{type: "note", text: string, from?: string}} Note
  * @typedef {{type: "notes"}} Notes
- * @typedef {Hello | Ticks | Misfits | At | Gap | End | ServerError | Note | Notes} ServerMessage
+ * @typedef {Hello | Ticks | Misfits | Book | At | Gap | End | ServerError | Note | Notes
+ * } ServerMessage
  */
 
 /**
