@@ -143,6 +143,13 @@ class Lab(Host):
             "() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
         )
 
+    def restart(self) -> None:
+        """Restart the kernel."""
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.context.sessionContext.session"
+            ".kernel.restart()"
+        )
+
     def run_all(self) -> None:
         """Run all cells, and wait until the last has run."""
         self._execute("notebook:run-all-cells")

@@ -189,3 +189,27 @@ def test_card_in_jupyterlab_follows_its_server(
         lab.until(f"() => ({text}).includes('stopped')")
         assert lab.failures() == []
         assert lab.errors == []
+
+
+@pytest.mark.browser
+@pytest.mark.package
+@pytest.mark.timeout(240)
+def test_card_and_chart_in_jupyterlab_do_not_outlive_their_kernel(
+    jupyter: Jupyter, tmp_path: Path, artifacts: Path
+) -> None:
+    """After a restart of the kernel neither looks as if it were live."""
+    start = (
+        "import tickerkit as tk\nserver = tk.serve(tk.simulate('AAPL'), port=0)\n"
+        "display(server)\ntk.connect(server.url).chart()"
+    )
+    with jupyter.open(start, tmp_path) as lab:
+        lab.run_all()
+        lab.until_all(1, "plot.data[0]?.x?.length > 1")
+        lab.restart()
+        said = "the kernel has ended or was restarted"
+        lab.until(
+            f"() => document.querySelector('[data-tickerkit-card]').innerText.includes('{said}')"
+        )
+        lab.until(f"() => document.querySelector('.tickerkit-note').innerText.includes('{said}')")
+        lab.page.screenshot(path=artifacts / "kernel_restarted.png")
+        assert lab.errors == []

@@ -45,7 +45,9 @@ def connect(
     ticks as JSON (objects with a symbol and at least one number of any name) works too, but can't
     resume: there, each break is a gap. Where the symbol has another name than `symbol`, a field map
     is guessed; `feed.fields` shows it. Running the cell again continues with the same log: no ticks
-    are thrown away, and nothing runs twice.
+    are thrown away, and nothing runs twice. With another address, other symbols or another `keep`
+    it is another feed; the first one, which may have another name by then, continues until it is
+    stopped. `tk.status()` lists both.
 
     Args:
         url: address of the websocket or of the server's page, or the server itself. A list of

@@ -6,6 +6,8 @@
  * outputs of its card in the page.
  */
 
+import { KERNEL_IS_GONE, KernelLink } from "./page_parts/kernel_link.js";
+
 /** How often the page looks for the card's outputs: a notebook removes them as it scrolls. */
 const LOOK_EVERY_MS = 1_000;
 /** How often the page reports; the kernel sends nothing a minute after the last report. */
@@ -15,6 +17,22 @@ const HERE_EVERY_LOOKS = 20;
 function isInView(element) {
   const { top, bottom, width } = element.getBoundingClientRect();
   return width > 0 && bottom > 0 && top < window.innerHeight;
+}
+
+/**
+ * Dim a card, and say why: its server or feed ended with the kernel.
+ *
+ * @param {Element} output
+ */
+function markLost(output) {
+  const card = output.firstElementChild;
+  if (!(card instanceof HTMLElement) || output.querySelector("[data-tickerkit-lost]")) return;
+  card.style.filter = "grayscale(1)";
+  card.style.opacity = ".6";
+  const note = document.createElement("div");
+  note.dataset.tickerkitLost = "";
+  note.textContent = KERNEL_IS_GONE;
+  output.append(note);
 }
 
 /**
@@ -28,11 +46,14 @@ function initialize({ model }) {
   let html = "";
   let isHere = false;
   let looks = 0;
+  const kernel = new KernelLink(model, look);
 
   function look() {
     const outputs = [...document.querySelectorAll(selector)];
     for (const output of outputs) {
-      if (html && shown.get(output) !== html) {
+      if (kernel.isLost) {
+        markLost(output);
+      } else if (html && shown.get(output) !== html) {
         // The kernel has escaped all texts in it.
         const parsed = new DOMParser().parseFromString(html, "text/html");
         output.replaceChildren(...parsed.body.childNodes);
@@ -42,7 +63,7 @@ function initialize({ model }) {
     const wasHere = isHere;
     isHere = document.visibilityState === "visible" && outputs.some(isInView);
     if (isHere ? !wasHere || looks % HERE_EVERY_LOOKS === 0 : wasHere) {
-      model.send({ kind: isHere ? "here" : "away", page });
+      kernel.send({ kind: isHere ? "here" : "away", page });
     }
     looks += 1;
   }
@@ -63,6 +84,7 @@ function initialize({ model }) {
     clearInterval(timer);
     document.removeEventListener("visibilitychange", look);
     model.off("msg:custom", receive);
+    kernel.stop();
   };
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from tickerkit.runtime.page_modules import join_modules
 from tickerkit.runtime.presence import PresenceLease
 from tickerkit.runtime.scheduler import SENDER
 from tickerkit.runtime.subshells import deliver_as_addressed
@@ -19,6 +20,8 @@ from tickerkit.runtime.subshells import deliver_as_addressed
 __all__ = ["UPDATE_S", "LiveCard"]
 
 UPDATE_S = 1.0
+# Each file comes after the files that it imports.
+PARTS = ("page_parts/kernel_link.js", "live_card.js")
 
 
 class LiveCard(anywidget.AnyWidget):
@@ -39,7 +42,9 @@ class LiveCard(anywidget.AnyWidget):
         card: the id by which the page finds the outputs.
     """
 
-    _esm = (resources.files("tickerkit") / "runtime/live_card.js").read_text("utf-8")
+    _esm = join_modules(
+        (resources.files("tickerkit") / "runtime" / name).read_text("utf-8") for name in PARTS
+    )
     card = traitlets.Unicode().tag(sync=True)
     min_interval_s = UPDATE_S
 

@@ -3,6 +3,7 @@
  * messages with the kernel.
  */
 
+import { KERNEL_IS_GONE, KernelLink } from "../../runtime/page_parts/kernel_link.js";
 import { isFixed } from "./axes.js";
 import { APPLY, findDifference, findReplacedTraces } from "./figure_messages.js";
 import { Points } from "./points.js";
@@ -48,12 +49,14 @@ export class Figure {
   #countUntil = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #heartbeat;
+  #kernel;
   /** @type {Pull | null} */
   #pull = null; // where the kernel can't send points by itself
 
   /** @param {Model} model */
   constructor(model) {
     this.model = model;
+    this.#kernel = new KernelLink(model, () => this.#showNotes());
     this.points = new Points({
       uids: () => this.data.map(({ uid }) => uid),
       isLine: (uid) => isLine(this.data.find((each) => each.uid === uid)),
@@ -69,9 +72,7 @@ export class Figure {
     }
     if (!this.isFollowing) this.#onFollow(false);
     model.on("change:_follow", () => this.#onFollow(model.get("_follow")));
-    model.on("change:_note", () => {
-      for (const view of this.#views) view.showNote();
-    });
+    model.on("change:_note", () => this.#showNotes());
     model.on("msg:custom", (content, buffers) => this.#receive(content, buffers));
     // marimo makes the model when Python makes the figure, and calls this when it shows the figure:
     // what came meanwhile is lost. JupyterLab keeps it until this has run.
@@ -99,7 +100,12 @@ export class Figure {
   /** What the figure says about itself.
    *  @returns {Partial<FigureNote>} */
   get note() {
+    if (this.#kernel.isLost) return { kind: "lost", text: KERNEL_IS_GONE };
     return this.model.get("_note") ?? {};
+  }
+
+  #showNotes() {
+    for (const view of this.#views) view.showNote();
   }
 
   /** How many seconds the x axis shows at most; null for all points. @returns {number | null} */
@@ -254,7 +260,7 @@ export class Figure {
    * @param {ArrayBuffer[]} [buffers]
    */
   send(message, buffers) {
-    this.model.send(message, undefined, buffers);
+    this.#kernel.send(message, buffers);
   }
 
   /**

@@ -14,7 +14,7 @@ from tickerkit.runtime.page_modules import join_modules
 __all__ = ["build_page_side", "read_parts"]
 
 # The files of another room, by their paths in the package: the web page of a server has them, too.
-SHARED_PARTS = ("server/page/decimals.js",)
+SHARED_PARTS = ("server/page/decimals.js", "runtime/page_parts/kernel_link.js")
 # Each file comes after the files that it imports.
 PARTS = (
     "column.js",
