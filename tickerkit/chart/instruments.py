@@ -10,7 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from tickerkit.decimals import MIN_DECIMALS, Decimals, find_new
-from tickerkit.log import Rows, TickLog
+from tickerkit.log import Latest, Rows, TickLog
 from tickerkit.runtime.forking import on_fork
 from tickerkit.ticks import Array
 
@@ -194,6 +194,28 @@ class Instruments:
             is_used = self._substitute[codes] == index
             if is_used.any() and (numbers := rows.numbers(name)) is not None:
                 values = np.where(is_used, numbers, values)
+        return values
+
+    def newest(self, latest: Latest, codes: Array) -> Array:
+        """Return the newest value of symbols, shape (n,); NaN where a symbol has none.
+
+        It is that of `values`, but for the middle of quotes: bid and ask may be of two ticks.
+
+        Args:
+            latest: the newest number of each column; it knows no tick after the last `update`.
+            codes: the codes of the symbols in the log, shape (n,).
+        """
+
+        def pick(name: str) -> Array:
+            numbers = latest.numbers(name)
+            return np.full(len(codes), np.nan) if numbers is None else numbers[codes]
+
+        if self._column != "price":
+            return pick(self._column)
+        middle = (pick("bid") + pick("ask")) / 2
+        values: Array = np.where(self._has_traded[codes], pick("price"), middle)
+        for index, name in enumerate(self._substitutes):
+            values = np.where(self._substitute[codes] == index, pick(name), values)
         return values
 
     def decimals(self, symbol: str) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.log.columns import FIXED
-from tickerkit.log.rows import Rows
+from tickerkit.log.rows import NO_NUMBERS, Rows
 from tickerkit.log.tick_log import TickLog
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS, Array
 
@@ -92,6 +92,18 @@ class Latest:
         if values.dtype != object and column.dtype == object:
             return _texts(values, self.dictionaries[name].words)
         return values
+
+    def numbers(self, name: str) -> Array | None:
+        """Return the newest numbers of a column by symbol code, shape (S,), NaN for no value.
+
+        None if there is no column of this name, or one of text, or if it is one of the log's own.
+        """
+        values = self.values.get(name)
+        if values is None or name in NO_NUMBERS or name in self.dictionaries:
+            return None
+        if values.dtype.kind == "i":
+            return np.where(values == 0, np.nan, values)  # 0 stands for no value
+        return values if values.dtype.kind == "f" else None
 
     def codes(self) -> Array:
         """Return the codes of the symbols that have values, in the order of their first ticks."""

@@ -14,7 +14,7 @@ from tickerkit.log.shared_frames import SharedFrames
 from tickerkit.ticks import Array
 from tickerkit.ticks.fields import may_be_value
 
-__all__ = ["Rows", "Snapshot"]
+__all__ = ["NO_NUMBERS", "Rows", "Snapshot"]
 
 NO_NUMBERS = frozenset({"seq", "time", "symbol", "received", "epoch"})
 
