@@ -132,7 +132,8 @@ def draw_feed(
     noted_at = 0.0
 
     def find_interval_s() -> float:
-        return SENDER.interval_s if is_line else max(BARS_INTERVAL_S, SENDER.interval_s)
+        wanted_s = max(SENDER.interval_s, figure.message_interval_s)
+        return wanted_s if is_line else max(BARS_INTERVAL_S, wanted_s)
 
     def show_note() -> None:
         nonlocal noted_at

@@ -15,7 +15,7 @@ from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.feed.books import FeedBooks
 from tickerkit.feed.rotation import Rotation
 from tickerkit.feed.state import FeedState
-from tickerkit.log import gap_frame, select
+from tickerkit.log import Gap, gap_frame, select
 from tickerkit.ticks.lengths import parse_last
 from tickerkit.validation import check_flag, check_path, parse_symbols
 
@@ -74,6 +74,18 @@ class FeedData(FeedBooks):
     def gap_rows(self) -> list[int]:
         """Number of the log's row after each gap: a chart breaks its lines there."""
         return self._state.gaps.rows()
+
+    @property
+    def gap_count(self) -> int:
+        """How many gaps there were, those that are no longer listed included."""
+        return self._state.count_gaps()
+
+    def gaps_since(self, number: int) -> tuple[int, list[Gap]]:
+        """Return how many gaps there were, and those from a number on that are still listed.
+
+        Readers of gaps, such as the ribbon of a dashboard, pass the number of the last call.
+        """
+        return self._state.gaps.since(number)
 
     @property
     def units(self) -> dict[str, str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pandas as pd
 
@@ -263,6 +264,12 @@ class FeedReaders(FeedData, Lifecycle):
     def recorders(self) -> list[Recorder]:
         """The recorders of this feed that run, oldest first."""
         return [each for each in self._state.recorders if each.status != "stopped"]
+
+    @property
+    def name(self) -> str:
+        """A short name of what the ticks come from: "kraken:BTC/USD", or "127.0.0.1:8000"."""
+        addresses = (getattr(each, "address", "") for each in self._sources())
+        return str(next(filter(None, addresses), "")) or urlsplit(self.url).netloc
 
     @property
     def source_problem(self) -> str:

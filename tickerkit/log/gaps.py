@@ -144,6 +144,18 @@ class Gaps:
         """Return the gaps before the rows `start` to `stop`, in order; any thread may call it."""
         return [self._complete(each) for each in self._placed.copy() if start <= each.row < stop]
 
+    def since(self, number: int) -> tuple[int, list[Gap]]:
+        """Return how many gaps there were, and those from a number on that are still listed.
+
+        A reader passes the number that it was given the last time. A gap that has grown since is
+        not returned again. Any thread may call it.
+        """
+        dropped, placed = self.dropped, self._placed.copy()
+        while dropped != self.dropped:  # the writer has dropped some in between
+            dropped, placed = self.dropped, self._placed.copy()
+        first = max(number - dropped, 0)
+        return dropped + len(placed), [self._complete(each) for each in placed[first:]]
+
     def mark(self, frame: pd.DataFrame, rows: Array | range) -> pd.DataFrame:
         """Return `frame` with a column `gap`: whether a gap lies before this row.
 

@@ -53,6 +53,7 @@ class Watchlist:
 
     Attributes:
         feed: the feed; `update` sets it to the one that now fills the log.
+        index: as given.
         symbols: the symbols that have a row, in their order.
         columns: the columns that have numbers other than sizes and ids.
         others: the further columns.
@@ -69,7 +70,7 @@ class Watchlist:
         window: int | str,
     ) -> None:
         self.feed = feed
-        self._index = index
+        self.index = index
         self._wanted = symbols
         self._lock = threading.Lock()
         self._latest = Latest(feed.log)
@@ -84,6 +85,7 @@ class Watchlist:
         self._sparks_version = -1
         # By symbol: column, value, and the direction of its last move.
         self._moves: dict[str, tuple[str, float, int]] = {}
+        self._main = "price"
         self._choose(column, window)
 
     def choose(self, column: str, window: int | str) -> None:
@@ -92,28 +94,43 @@ class Watchlist:
             self._choose(column, window)
 
     def _choose(self, column: str, window: int | str) -> None:
+        self._wanted_column, self._window = column, window
+        self._begin(column)
+        self._read()
+        self._find_columns()
+
+    def _begin(self, column: str) -> None:
         self._column = column
         self._instruments = Instruments.of(self.feed.log, column)
-        self._trends = Trends(self.feed.log, self._instruments, window)
+        self._trends = Trends(self.feed.log, self._instruments, self._window)
         self._sparks_version = -1
-        self._read()
 
     def update(self) -> None:
         """Read the new ticks, and the freshness once a second."""
+        feed = self.feed.current
+        freshness = self._read_freshness(feed)
         with self._lock:
-            self.feed = self.feed.current
+            self.feed, self._freshness = feed, freshness
             self._read()
-            now_s = time.monotonic()
-            if now_s - self._freshness_at >= FRESHNESS_INTERVAL_S:
-                self._freshness_at = now_s
-                is_over = self.feed.status == "stopped"  # they would seem to be live for ever
-                self._freshness = {} if is_over else summarize_freshness(self.feed.freshness)
             self.symbols = self._list_symbols()
             self._find_columns()
+
+    def _read_freshness(self, feed: Feed) -> dict[str, SymbolState]:
+        if feed.status == "stopped":
+            return {}  # its symbols would seem to be live for ever
+        now_s = time.monotonic()
+        if now_s - self._freshness_at < FRESHNESS_INTERVAL_S:
+            return self._freshness
+        self._freshness_at = now_s
+        return summarize_freshness(feed.freshness)
 
     def _read(self) -> None:
         log = self.feed.log
         self._latest.update()
+        # Of several feeds, not each has the column; then its symbols are shown by what they have.
+        has_column = self._latest.numbers(self._wanted_column) is not None
+        if (column := self._wanted_column if has_column else "price") != self._column:
+            self._begin(column)
         # The instruments learn at least as much as the others have read.
         stop = log.stop
         self._instruments.update(log)
@@ -156,8 +173,6 @@ class Watchlist:
             {"column": name, "label": _shorten(name), "unit": units.get(name, "")}
             for name in others[:MAX_OTHERS]
         ]
-        for name in others[:MAX_OTHERS]:
-            Instruments.of(self.feed.log, name).update(self.feed.log)
 
     def _has_numbers(self, name: str) -> bool:
         numbers = self._latest.numbers(name)
@@ -165,17 +180,18 @@ class Watchlist:
 
     # --- rows ---------------------------------------------------------------------------------
 
-    def collect(self, *, whole: bool) -> tuple[list[DeskRow], list[str]]:
+    def collect(self, others: Sequence[str], *, whole: bool) -> tuple[list[DeskRow], list[str]]:
         """Return what has changed since the last call: fields of rows, and ids of rows gone.
 
         Args:
+            others: the further columns of all feeds in the dashboard.
             whole: return all fields of all rows.
         """
         with self._lock:
             if whole:
                 self._sent.clear()
                 self._sparks_version = -1
-            rows = self._make_rows()
+            rows = self._make_rows(others)
             gone = [name for name in self._sent if name not in rows]
             for name in gone:
                 del self._sent[name]
@@ -195,7 +211,7 @@ class Watchlist:
                 changed.append({"id": name, **fields})  # type: ignore[typeddict-item]
             return changed, gone
 
-    def _make_rows(self) -> dict[str, dict[str, Any]]:
+    def _make_rows(self, others: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return all rows by their ids; sparklines only where they have changed."""
         latest, instruments = self._latest, self._instruments
         known = latest.dictionaries["symbol"].codes
@@ -231,7 +247,7 @@ class Watchlist:
             _to_numbers(ask - bid),
             _to_numbers(size),
             self._trends.rates()[codes].round(1).tolist(),
-            (times / 1e6).tolist(),
+            (times / 1e6).round(1).tolist(),
             ages.round(1).tolist(),
             ((received - times) / 1e6).round(1).tolist(),
             self._find_stale(codes),
@@ -264,12 +280,12 @@ class Watchlist:
             }
             if row["lag_ms"] is None:
                 row["lag_ms"] = lag
-        self._add_others(rows, names, codes)
+        self._add_others(others, rows, names, codes)
         self._add_sparks(rows, names, codes)
         return rows
 
     def _name_row(self, symbol: str) -> str:
-        return f"{self._index}/{symbol}"
+        return f"{self.index}/{symbol}"
 
     def _pick(self, name: str, codes: Array) -> Array:
         numbers = self._latest.numbers(name)
@@ -279,7 +295,7 @@ class Watchlist:
         """Return what is known of a symbol that has no tick yet."""
         state = self._freshness.get(symbol, NOTHING)
         return {
-            "feed": self._index,
+            "feed": self.index,
             "symbol": symbol,
             "place": place,
             "column": self._column,
@@ -319,12 +335,16 @@ class Watchlist:
         return move
 
     def _add_others(
-        self, rows: Mapping[str, dict[str, Any]], names: Sequence[str], codes: Array
+        self,
+        others: Sequence[str],
+        rows: Mapping[str, dict[str, Any]],
+        names: Sequence[str],
+        codes: Array,
     ) -> None:
-        log = self.feed.log
-        for other in self.others:
-            instruments = Instruments.of(log, other["column"])
-            numbers = _to_numbers(self._pick(other["column"], codes))
+        for column in others:
+            instruments = Instruments.of(self.feed.log, column)
+            instruments.update(self.feed.log)
+            numbers = _to_numbers(self._pick(column, codes))
             for symbol, number in zip(names, numbers, strict=True):
                 row = rows[self._name_row(symbol)]
                 row["others"].append(number)

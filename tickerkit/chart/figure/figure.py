@@ -168,6 +168,19 @@ class LiveFigure(StreamedFigure):
         with self._lock:
             self._follow = bool(following)
 
+    @property
+    def message_interval_s(self) -> float:
+        """The shortest time between two messages to pages, where it is longer than usual; else 0.
+
+        It may be set, by a widget that sends messages of its own beside the figure's. A message
+        after a pause is still sent at once.
+        """
+        return float(self._streams.wanted_interval_s)
+
+    @message_interval_s.setter
+    def message_interval_s(self, interval_s: float) -> None:
+        self._streams.wanted_interval_s = interval_s
+
     # --- points -------------------------------------------------------------------------------
 
     def append(

@@ -101,6 +101,8 @@ class Streams:
     Attributes:
         size: as given.
         by_trace: the streams by uid of their traces.
+        wanted_interval_s: the shortest time between two messages that is asked for, as by a
+            dashboard, which sends more than its chart; 0 for none.
 
     Raises:
         ValueError: if `size` is invalid.
@@ -122,13 +124,14 @@ class Streams:
         self._send = send
         self._send_plainly = send_plainly
         self._lease = PresenceLease()
+        self.wanted_interval_s = 0.0
 
     @property
     def min_interval_s(self) -> float:
-        """The shortest time between two messages, if a trace is plain; otherwise 0."""
+        """The shortest time between two messages; longer than asked for if a trace is plain."""
         # A copy: the sender reads this without the lock, while other threads add and remove traces.
         has_plain = any(each.is_plain for each in [*self.by_trace.values()])
-        return PLAIN_INTERVAL_S if has_plain else 0.0
+        return max(PLAIN_INTERVAL_S if has_plain else 0.0, self.wanted_interval_s)
 
     def new(self, names: tuple[str, ...] = LINE_COLUMNS, *, is_plain: bool = False) -> Stream:
         """Return an empty stream; it is sent once it is in `by_trace`."""
