@@ -245,6 +245,20 @@ CALLS = {
         {"symbol": SYMBOLS, "last": LASTS, "mark_gaps": FLAGS, "start": TIMES, "end": TIMES},
     ),
     "log.frame": Call(lambda feed, *_: feed.log.frame, {"symbol": SYMBOLS, "last": LASTS}),
+    "feed.to_arrow": Call(lambda feed, *_: feed.to_arrow, {"symbol": SYMBOLS, "last": LASTS}),
+    "asof": Call(
+        lambda *_: tk.asof,
+        {
+            "trades": [object(), None, 5, "x", b"x", [5], {}],
+            "quotes": [object(), None, 5, "x", b"x", [5], {}],
+            "on": [*CHOICES, None, "price"],
+            "by": [*CHOICES, "side"],
+            "tolerance": [each for each in LENGTHS if each is not None],
+            "direction": [*CHOICES, None],
+            "suffixes": [object(), None, 5, [5], b"x", "", "xy", ("a", "a"), (5, 6), ("a",)],
+        },
+        {"trades": tk.TickLog(), "quotes": tk.TickLog()},
+    ),
     "feed.latest": Call(lambda feed, *_: feed.latest, {}),
     "feed.bars": Call(
         lambda feed, *_: feed.bars,

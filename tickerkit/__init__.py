@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         WaitTimeout,
     )
     from tickerkit.feed import Feed, Recorder, connect
+    from tickerkit.feed.asof import asof
     from tickerkit.feed.relay import relay
     from tickerkit.log import Reader, TickLog
     from tickerkit.quickstart import live
@@ -94,6 +95,7 @@ _HOME = {
     "TickerkitError": "errors",
     "WaitTimeout": "errors",
     "allow_nested_loops": "runtime.nested_loops",
+    "asof": "feed.asof",
     "connect": "feed",
     "events": "sources",
     "join": "classroom.room.seat",
@@ -148,6 +150,7 @@ __all__ = [
     "WaitTimeout",
     "__version__",
     "allow_nested_loops",
+    "asof",
     "connect",
     "events",
     "join",
