@@ -46,6 +46,9 @@ class Captured(io.TextIOBase):
     def writable(self) -> bool:
         return True
 
+    def close(self) -> None:
+        """Do nothing. Python calls this of garbage, and would flush a stream that may be closed."""
+
     def __enter__(self) -> Captured:
         self._original, sys.stdout = sys.stdout, self
         return self
