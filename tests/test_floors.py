@@ -19,7 +19,7 @@ FLOORS = (
     ("chart", "classroom", "quickstart"),
     ("feed", "server", "runtime", "testing"),
     ("sources", "brokers", "storage", "net", "jupyter_extension"),
-    ("streams", "protocol", "log", "bars", "fieldmaps", "presets", "wire"),
+    ("streams", "protocol", "log", "bars", "alerts", "fieldmaps", "presets", "wire"),
     ("ticks", "errors", "decimals", "formatting", "limits", "validation"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(reversed(FLOORS)) for room in rooms}

@@ -16,7 +16,44 @@ from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.workers import Follower
 
-__all__ = ["Callback", "check_callback"]
+__all__ = ["Callback", "UserFunction", "check_callback"]
+
+
+class UserFunction:
+    """A function of the user's, which may be a coroutine function; called in one thread.
+
+    Args:
+        function: the function, of one argument.
+    """
+
+    def __init__(self, function: Callable[[Any], object]) -> None:
+        self.function = function
+        self._runner: asyncio.Runner | None = None
+
+    @property
+    def name(self) -> str:
+        """Name of the function."""
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
+
+    def __call__(self, argument: object) -> None:
+        """Call the function, and wait for what it returns if that can be awaited."""
+        result = self.function(argument)
+        if inspect.isawaitable(result):
+            self._await(result)
+
+    def close(self) -> None:
+        """Close the event loop, if the function needed one; in the thread of the calls."""
+        if self._runner is not None:
+            self._runner.close()
+
+    def _await(self, result: Any) -> None:
+        # Runner.run accepts a coroutine only; the function may return any awaitable.
+        async def wait() -> None:
+            await result
+
+        if self._runner is None:
+            self._runner = asyncio.Runner()
+        self._runner.run(wait())
 
 
 class Callback:
@@ -43,13 +80,13 @@ class Callback:
         reader: Reader | None = None,
     ) -> None:
         self.function = function
-        name = getattr(function, "__name__", "callback")
+        self._caller = UserFunction(function)
+        name = self._caller.name
         self.faults = ErrorLog(f"on_ticks({name})")
         self._is_failing = False
-        self._runner: asyncio.Runner | None = None
         self._log = log
         self._follower = Follower(
-            log, self._call, finish=self._finish, reader=reader, name=f"tickerkit {name}"
+            log, self._call, finish=self._caller.close, reader=reader, name=f"tickerkit {name}"
         )
 
     def hand_over(self, log: TickLog) -> Reader | None:
@@ -82,18 +119,15 @@ class Callback:
             if self.faults.count
             else ""
         )
-        return f"<Callback {self._format_name()} {self.status}{errors}>"
+        return f"<Callback {self._caller.name} {self.status}{errors}>"
 
     def _repr_html_(self) -> str:
         lines = {
-            "function": self._format_name(),
+            "function": self._caller.name,
             "errors": f"{self.faults.count:,}" if self.faults.count else "",
             "last error": self.faults.last,
         }
         return render_card("Callback", self.status, lines, traceback=self.faults.last_traceback)
-
-    def _format_name(self) -> str:
-        return str(getattr(self.function, "__name__", type(self.function).__name__))
 
     def _call(self, rows: Rows) -> None:
         if rows.lost:
@@ -102,39 +136,29 @@ class Callback:
         if not len(rows):
             return
         try:
-            result = self.function(rows.frame())
-            if inspect.isawaitable(result):
-                self._await(result)
+            self._caller(rows.frame())
             self._is_failing = False
         except BaseException as error:  # also SystemExit, and a cancelled task
             self._is_failing = True
             self.faults.add(error)
 
-    def _finish(self) -> None:
-        if self._runner is not None:
-            self._runner.close()
 
-    def _await(self, result: Any) -> None:
-        # Runner.run accepts a coroutine only; the function may return any awaitable.
-        async def wait() -> None:
-            await result
+def check_callback(function: object, name: str = "callback", argument: str = "a DataFrame") -> None:
+    """Check that a function can be called with one argument.
 
-        if self._runner is None:
-            self._runner = asyncio.Runner()
-        self._runner.run(wait())
-
-
-def check_callback(function: object) -> None:
-    """Check that a function can be called with one argument, a frame.
+    Args:
+        function: the function.
+        name: name of the argument that it was given by, for the error.
+        argument: what it will be called with, for the error.
 
     Raises:
         InvalidArgument: it can't, or a call would only make a generator, which runs nothing.
     """
-    expected = "a function that takes one argument, a DataFrame"
+    expected = f"a function that takes one argument, {argument}"
     if not callable(function):
-        raise InvalidType("callback", function, expected)
+        raise InvalidType(name, function, expected)
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise InvalidArgument("callback", function, f"{expected}, and does not yield")
+        raise InvalidArgument(name, function, f"{expected}, and does not yield")
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # a function written in C
@@ -142,4 +166,4 @@ def check_callback(function: object) -> None:
     try:
         signature.bind(None)
     except TypeError:
-        raise InvalidArgument("callback", function, expected) from None
+        raise InvalidArgument(name, function, expected) from None

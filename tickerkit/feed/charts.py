@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from tickerkit.feed.readers import FeedReaders
+from tickerkit.feed.alerts import FeedAlerts
 
 if TYPE_CHECKING:
     from tickerkit.chart import Dashboard, LiveFigure
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["FeedCharts"]
 
 
-class FeedCharts(FeedReaders):
+class FeedCharts(FeedAlerts):
     """Makes charts of a feed, which read its log in threads of their own; the base of `Feed`."""
 
     # Both functions take the whole feed, whose module imports this one: hence the casts.

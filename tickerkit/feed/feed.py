@@ -397,6 +397,9 @@ class Feed(FeedCharts):
             case Hello():
                 self.log.units = self._state.client.units
 
+    def _is_live(self) -> bool:
+        return self.current.status == "live"
+
     def _notify(self) -> None:
         with self._changed:
             self._changed.notify_all()

@@ -329,6 +329,7 @@ class FeedReaders(FeedData, Lifecycle):
         """Stop every reader, the last first, even if one raises or an interrupt ends a wait."""
         state = self._state
         with contextlib.ExitStack() as stack:
+            stack.callback(state.alert_book.stop)
             for readers in (state.followers, state.callbacks, state.recorders):
                 for each in readers:
                     stack.callback(each.stop)

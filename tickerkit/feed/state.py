@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tickerkit.bars import Bars
 from tickerkit.errors import BadTick
+from tickerkit.feed.alert_book import AlertBook
 from tickerkit.feed.callbacks import Callback
 from tickerkit.feed.frame_buffer import FrameBuffers
 from tickerkit.feed.recorder import Recorder
@@ -43,6 +44,7 @@ class FeedState:
         self.latest_lock = threading.Lock()
         self.bars = Bars(self.log)
         self.bars_lock = threading.Lock()
+        self.alert_book = AlertBook(self.log, self.gaps)
         self.callbacks: list[Callback] = []
         self.followers: list[Follower] = []
         self.recorders: list[Recorder] = []
@@ -88,3 +90,4 @@ class FeedState:
         """Replace the locks, in a forked child: a thread of the parent may have held them."""
         self.latest_lock = threading.Lock()
         self.bars_lock = threading.Lock()
+        self.alert_book.abandon_after_fork()

@@ -1,0 +1,359 @@
+"""AlertBook: a feed's alerts, the threads that judge them, and the events that they fired."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from tickerkit.alerts import AlertEvent, AlertSpec, EventLog, Fired, Judge, Watch
+from tickerkit.alerts.own import OwnCondition
+from tickerkit.feed.alert_delivery import JOIN_S, Delivery
+from tickerkit.feed.alert_sinks import CsvSink, Webhook
+from tickerkit.feed.callbacks import UserFunction
+from tickerkit.formatting import format_count
+from tickerkit.log import Gaps, Rows, TickLog
+from tickerkit.runtime.cards import render_card
+from tickerkit.runtime.error_log import ErrorLog
+from tickerkit.runtime.workers import Follower
+
+__all__ = ["Alert", "AlertBook"]
+
+# How often silences are judged while no tick comes.
+IDLE_S = 1.0
+# What may be on its way: by the clock, a silence is noticed so much later than by a tick.
+MARGIN_NS = 1_000_000_000
+# Ticks of longer ago are a replay's: its time does not go on with this machine's clock.
+MAX_LIVE_LAG_NS = 60_000_000_000
+
+Sink = UserFunction | Webhook | CsvSink
+
+
+class Alert:
+    """An alert of a feed. Made by `feed.alert`; it fires until it, or the feed, is stopped.
+
+    Attributes:
+        name: its name, as in `feed.alerts`.
+        spec: what it watches.
+        count: how many times it fired.
+        faults: the errors of its condition and its deliveries: `count`, and `last` as text.
+    """
+
+    def __init__(self, book: AlertBook, alert_id: int, spec: AlertSpec, name: str) -> None:
+        self.id = alert_id
+        self.name = name
+        self.spec = spec
+        self.count = 0
+        self.faults = ErrorLog(f"alert {name}")
+        self.notify = self.sound = False
+        self.has_stopped = False
+        self._book = book
+        self._sinks: dict[str, Sink] = {}
+        self._deliveries: dict[str, Delivery] = {}
+
+    @property
+    def status(self) -> str:
+        """One of "running", "waiting" (its symbols have had no tick yet), "failing" and "stopped".
+
+        It is failing while its condition or a delivery raises errors.
+        """
+        if self.has_stopped or not self._book.is_judged(self):
+            return "stopped"
+        if self._book.has_failed(self) or any(e.is_failing for e in self._deliveries.values()):
+            return "failing"
+        known = self._book.log.dictionaries["symbol"].codes
+        names = self.spec.symbols
+        has_tick = bool(known) if names is None else any(name in known for name in names)
+        return "running" if has_tick else "waiting"
+
+    def stop(self) -> None:
+        """Fire no more; what has fired is still delivered. Idempotent.
+
+        If a delivery blocks, this waits for it for at most one second.
+        """
+        self._book.remove(self)
+
+    def deliver_to(self, sinks: Mapping[str, Sink], start: int) -> None:
+        """Deliver to these sinks from now on; those that stay the same continue.
+
+        Args:
+            sinks: the sinks by their kind.
+            start: number of the first event to deliver to a sink of a kind that is new.
+        """
+        for kind in [*self._deliveries]:
+            if kind not in sinks:
+                self._deliveries.pop(kind).stop()
+                del self._sinks[kind]
+        for kind, sink in sinks.items():
+            previous = self._deliveries.get(kind)
+            if previous is not None:
+                if _is_same(sink, self._sinks[kind]):
+                    continue
+                previous.stop()
+            first = start if previous is None else previous.next
+            delivery = Delivery(
+                self._book.events, self.id, sink, self.faults, first, close=sink.close
+            )
+            self._sinks[kind], self._deliveries[kind] = sink, delivery
+            if first < self._book.events.stop:
+                delivery.wake()
+
+    def wake(self) -> None:
+        """Have the newest event delivered."""
+        for delivery in self._deliveries.values():
+            delivery.wake()
+
+    def begin_stop(self) -> None:
+        """Have the deliveries end, without waiting for them."""
+        self.has_stopped = True
+        for delivery in self._deliveries.values():
+            delivery.begin_stop()
+
+    def end_deliveries(self, deadline_s: float) -> None:
+        """Wait for the deliveries until a time of the monotonic clock."""
+        for delivery in self._deliveries.values():
+            delivery.stop(max(deadline_s - time.monotonic(), 0.0))
+
+    def __repr__(self) -> str:
+        fired = f"fired {format_count(self.count, 'time')}"
+        errors = ""
+        if self.faults.count:
+            errors = f", {format_count(self.faults.count, 'error')}, last {self.faults.last}"
+        return f"<Alert {self.name!r} {self.status}, {fired}{errors}>"
+
+    def _repr_html_(self) -> str:
+        lines = {
+            "alert": self.name,
+            "watches": self.spec.describe(),
+            "fired": format_count(self.count, "time"),
+            "errors": f"{self.faults.count:,}" if self.faults.count else "",
+            "last error": self.faults.last,
+        }
+        if lines["watches"] == self.name:
+            del lines["watches"]
+        return render_card("Alert", self.status, lines, traceback=self.faults.last_traceback)
+
+
+class JudgeThread:
+    """A thread that judges the rows of a log, for alerts that wait for each other.
+
+    Args:
+        book: takes what fired.
+        judge: continues with the row at which it stands.
+    """
+
+    def __init__(self, book: AlertBook, judge: Judge) -> None:
+        # Reentrant: the condition of an alert may stop its alert.
+        self.lock = threading.RLock()
+        self.judge = judge
+        self._book = book
+        self.follower = Follower(
+            judge.log,
+            self._take,
+            reader=judge.log.reader(judge.row),
+            idle_s=IDLE_S,
+            name="tickerkit alerts",
+        )
+
+    def _take(self, rows: Rows) -> None:
+        with self.lock:
+            if rows.lost:
+                self._book.note_lost(self.judge, rows.lost)
+            if len(rows):
+                self._book.publish(self.judge.take(rows))
+            elif not rows.lost and self._book.may_wake():
+                self._book.publish(self.judge.wake(time.time_ns() - MARGIN_NS, MAX_LIVE_LAG_NS))
+
+
+class AlertBook:
+    """The alerts of a feed; it outlives the feed, as the log does, when a cell is run again.
+
+    Alerts whose condition is a function of the user's are judged in a thread each, all others in
+    one thread.
+
+    Args:
+        log: the feed's log.
+        gaps: its gaps.
+
+    Attributes:
+        events: what has fired.
+        alerts: the alerts that are not stopped, oldest first.
+        is_live: returns whether the feed has a connection; a silence is judged by the clock only
+            then.
+    """
+
+    def __init__(self, log: TickLog, gaps: Gaps) -> None:
+        self.log, self.gaps = log, gaps
+        self.events = EventLog()
+        self.alerts: list[Alert] = []
+        self.is_live: Callable[[], bool] = lambda: False
+        self._made = 0
+        self._lock = threading.RLock()  # held while alerts are added or removed
+        self._publishing = threading.Lock()
+        self._threads: dict[Alert, JudgeThread] = {}
+        self._watches: dict[Alert, Watch] = {}
+        self._by_watch: dict[Watch, Alert] = {}
+
+    def make_alert(self, spec: AlertSpec, name: str | None) -> Alert:
+        """Return a new alert, which is not judged yet."""
+        self._made += 1
+        return Alert(self, self._made, spec, name or spec.describe())
+
+    def start(
+        self, alert: Alert, when: Callable[..., Any] | None, replaced: Alert | None = None
+    ) -> None:
+        """Judge an alert from now on: from the row at which the others are judged.
+
+        Its condition first sees the ticks held from before, so that it knows the values before the
+        next tick; what it finds there is left out, unless `spec.past` asks for it.
+
+        Args:
+            alert: the alert.
+            when: the function that judges, if `spec.is_own`.
+            replaced: an alert that is stopped, if possible at the same row.
+        """
+        conditions = alert.spec.make_conditions(when, alert.name)
+        watch = Watch(conditions, alert.spec.symbols, alert.faults.add)
+        judge = Judge(self.log, self.gaps, self.log.start)
+        judge.watches = [watch]
+        with self._lock:
+            self._watches[alert], self._by_watch[watch] = watch, alert
+            self.alerts = [*self.alerts, alert]
+            shared = None if alert.spec.is_own else self._find_shared()
+            self._catch_up(judge, self.log.stop if shared is None else shared.judge.row)
+            if shared is None:
+                self._threads[alert] = JudgeThread(self, judge)
+                if replaced is not None:
+                    self.remove(replaced)
+                return
+            with shared.lock:
+                self._catch_up(judge, shared.judge.row)
+                shared.judge.adopt(judge)
+                self._threads[alert] = shared
+                if replaced is not None:
+                    self.remove(replaced)
+
+    def set_function(self, alert: Alert, when: Callable[..., Any]) -> None:
+        """Replace the function that judges an alert; what it said of the newest ticks stays."""
+        with self._lock:
+            thread, watch = self._threads.get(alert), self._watches.get(alert)
+            if thread is None or watch is None:
+                return
+            with thread.lock:
+                for condition in watch.conditions:
+                    if isinstance(condition, OwnCondition):
+                        condition.function = when
+
+    def remove(self, alert: Alert) -> None:
+        """Stop an alert; idempotent."""
+        alert.begin_stop()
+        with self._lock:
+            self.alerts = [each for each in self.alerts if each is not alert]
+            thread, watch = self._threads.pop(alert, None), self._watches.pop(alert, None)
+            if thread is not None and watch is not None:
+                with thread.lock:
+                    judge = thread.judge
+                    judge.watches = [each for each in judge.watches if each is not watch]
+            is_last = thread is not None and thread not in self._threads.values()
+        if watch is not None:
+            self._by_watch.pop(watch, None)
+        if thread is not None and is_last:
+            thread.follower.stop()
+        alert.end_deliveries(time.monotonic() + JOIN_S)
+
+    def stop(self) -> None:
+        """Judge all ticks that have arrived, deliver what fired, and stop every alert."""
+        with self._lock:
+            alerts, threads = self.alerts, {*self._threads.values()}
+        for thread in threads:
+            thread.follower.stop()
+        for alert in alerts:
+            alert.begin_stop()
+        deadline_s = time.monotonic() + JOIN_S
+        for alert in alerts:
+            alert.end_deliveries(deadline_s)
+        for alert in alerts:
+            self.remove(alert)
+
+    def is_judged(self, alert: Alert) -> bool:
+        """Return whether a thread judges an alert."""
+        thread = self._threads.get(alert)
+        return thread is not None and not thread.follower.ended
+
+    def has_failed(self, alert: Alert) -> bool:
+        """Return whether the condition of an alert raised an error when it last judged."""
+        watch = self._watches.get(alert)
+        return watch is not None and watch.has_failed
+
+    def may_wake(self) -> bool:
+        """Return whether silences may be judged by the clock."""
+        return self.is_live()
+
+    def publish(self, fired: Iterable[Fired]) -> None:
+        """Add events to the list, and have them delivered."""
+        for watch, firing, tick in fired:
+            alert = self._by_watch.get(watch)
+            if alert is None:  # stopped meanwhile
+                continue
+            with self._publishing:
+                event = AlertEvent(
+                    number=self.events.stop,
+                    alert=alert.name,
+                    kind=firing.kind,
+                    symbol=tick.symbol,
+                    price=tick.price,
+                    value=firing.value,
+                    seq=tick.seq,
+                    epoch=tick.epoch,
+                    time=pd.Timestamp(tick.time_ns, tz="UTC"),
+                    received=pd.Timestamp(tick.received_ns, tz="UTC"),
+                    text=f"{tick.symbol} {firing.text}".lstrip(),
+                    notify=alert.notify,
+                    sound=alert.sound,
+                    level=firing.level,
+                    alert_id=alert.id,
+                )
+                self.events.add(event)
+                alert.count += 1
+            alert.wake()
+
+    def note_lost(self, judge: Judge, count: int) -> None:
+        """Note that the log has dropped rows before they were judged."""
+        problem = f"{count:,} ticks were dropped from the log before they were judged"
+        for watch in judge.watches:
+            if (alert := self._by_watch.get(watch)) is not None:
+                alert.faults.add_message("dropped", problem, count)
+
+    def abandon_after_fork(self) -> None:
+        """Replace the locks, in a forked child: a thread of the parent may have held them."""
+        self._lock, self._publishing = threading.RLock(), threading.Lock()
+        self.alerts, self._threads = [], {}
+
+    def _find_shared(self) -> JudgeThread | None:
+        """Return the thread that judges the alerts without a function of the user's."""
+        for alert, thread in self._threads.items():
+            if not alert.spec.is_own and not thread.follower.ended:
+                return thread
+        return None
+
+    def _catch_up(self, judge: Judge, row: int) -> None:
+        """Have a new alert see the rows before it begins."""
+        for fired in judge.take(self.log.rows(judge.row, row)):
+            if fired.watch in self._by_watch and self._by_watch[fired.watch].spec.past:
+                self.publish([fired])
+        judge.row = max(judge.row, row)
+
+
+def _is_same(one: Sink, other: Sink) -> bool:
+    """Return whether two sinks lead to the same place."""
+    match one, other:
+        case (Webhook(), Webhook()):
+            return one.url == other.url
+        case (CsvSink(), CsvSink()):
+            return one.path == other.path
+        case (UserFunction(), UserFunction()):
+            return one.function is other.function
+    return False
