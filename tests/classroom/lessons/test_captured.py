@@ -26,7 +26,7 @@ def test_threads_of_the_student_print_into_the_card(monkeypatch: pytest.MonkeyPa
 
 def test_what_was_captured_may_outlive_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python closes garbage: that must not touch a stream that was closed meanwhile."""
-    original = io.StringIO()
+    original = io.TextIOWrapper(io.BytesIO())  # unlike StringIO, it refuses to be flushed then
     monkeypatch.setattr(sys, "stdout", original)
     with Captured() as captured:
         pass
