@@ -42,6 +42,7 @@ URLS = [
     *["localhost 8000", "ws://h/a b", "sim:AAPL"],
 ]
 PORTS = [*WHOLE, 99_999]
+INDICATORS = [object(), 5, [5], b"x", True, "", "smaa(20)", "sma(0)", "sma(20)x", "macd(9, 3)"]
 TOKENS = [object(), 5, [5], b"sesame", "two\nlines", " sesame", "euro€", "x" * 9000]
 
 
@@ -262,8 +263,25 @@ CALLS = {
     "feed.latest": Call(lambda feed, *_: feed.latest, {}),
     "feed.bars": Call(
         lambda feed, *_: feed.bars,
-        {"interval": LENGTHS, "symbol": SYMBOLS, "value": [*CHOICES, None]},
+        {
+            "interval": LENGTHS,
+            "symbol": SYMBOLS,
+            "value": [*CHOICES, None],
+            "indicators": INDICATORS,
+            "last": [each for each in WHOLE if each is not None],
+        },
         {"interval": "1s"},
+    ),
+    "feed.bar_arrays": Call(
+        lambda feed, *_: feed.bar_arrays,
+        {
+            "interval": LENGTHS,
+            "symbol": TEXTS,
+            "value": [*CHOICES, None],
+            "indicators": INDICATORS,
+            "since_ns": [object(), "x", 5.5, [5], True],
+        },
+        {"interval": "1s", "symbol": "AAPL"},
     ),
     "feed.wait": Call(
         lambda feed, *_: feed.wait,
@@ -428,7 +446,7 @@ CALLS = {
     ),
 }
 # The public functions that take no argument of the user's, or whose arguments have tests elsewhere.
-NO_ARGUMENTS = {"status", "stop_all", "allow_nested_loops", "venues"}
+NO_ARGUMENTS = {"status", "stop_all", "allow_nested_loops", "venues", "indicators"}
 
 
 def tapped() -> Tap:

@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tickerkit.bars.indicators import indicators
     from tickerkit.brokers import stream
     from tickerkit.chart import Dashboard, LiveFigure
     from tickerkit.classroom import tap
@@ -98,6 +99,7 @@ _HOME = {
     "asof": "feed.asof",
     "connect": "feed",
     "events": "sources",
+    "indicators": "bars.indicators",
     "join": "classroom.room.seat",
     "json_lines": "sources",
     "live": "quickstart",
@@ -153,6 +155,7 @@ __all__ = [
     "asof",
     "connect",
     "events",
+    "indicators",
     "join",
     "json_lines",
     "live",

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from soaks import examples
 
-from tickerkit.bars import Bars, aggregate_symbol, bars
+from tickerkit.bars import Bars, aggregate_symbol, bars, log_bars
 from tickerkit.bars import ohlcv as bars_module
 from tickerkit.bars.partial import MAX_SEARCHED_CODES
 from tickerkit.errors import InvalidArgument
@@ -467,10 +467,10 @@ def test_kept_bars_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         aggregated.clear()
         kept.frame(interval)
         assert len(aggregated) == again
-    for seconds in range(1000, 1000 + bars_module.MAX_KEPT):
+    for seconds in range(1000, 1000 + log_bars.MAX_KEPT):
         kept.frame("1000s")
         kept.frame(seconds)
-    assert len(kept._kept) == bars_module.MAX_KEPT
+    assert len(kept._kept) == log_bars.MAX_KEPT
     aggregated.clear()
     kept.frame("1000s")
     assert aggregated == []

@@ -1,7 +1,8 @@
 """Bars: open, high, low, close and volume of the trades in each interval."""
 
 from tickerkit.bars.indicators import IndicatorSpec, parse_indicators
-from tickerkit.bars.ohlcv import Bars, aggregate_symbol, bars, interval_ns
+from tickerkit.bars.log_bars import Bars
+from tickerkit.bars.ohlcv import aggregate_symbol, bars, interval_ns
 
 __all__ = [
     "Bars",

@@ -1,28 +1,34 @@
-"""OHLCV: bars as a DataFrame: `bars` of any ticks, and `Bars` of a log, with a cache."""
+"""OHLCV: the bars of any ticks as a DataFrame, and the steps from ticks to it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tickerkit.bars.partial import PartialBars, Trades, aggregate, merge
+from tickerkit.bars.partial import PartialBars, Trades, aggregate, merge, time_index
 from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_choices
-from tickerkit.log import Rows, TickLog
-from tickerkit.ticks import UTC_NS, Array
+from tickerkit.log import Rows
+from tickerkit.ticks import Array
 from tickerkit.ticks.lengths import parse_length_ns
 from tickerkit.validation import check_text, parse_symbols
 
-__all__ = ["Bars", "aggregate_symbol", "bars", "interval_ns"]
+__all__ = [
+    "aggregate_blocks",
+    "aggregate_symbol",
+    "bars",
+    "bars_frame",
+    "interval_ns",
+    "parse_symbol",
+    "trades_from_rows",
+]
 
 # Rows aggregated at a time: few enough for their arrays to stay in the processor's cache.
 BLOCK_ROWS = 65_536
-# For how many combinations of interval and symbols `Bars` keeps partial bars.
-MAX_KEPT = 8
 # Don't keep a block with more bars than this: recomputing it costs no more than merging it.
 MAX_KEPT_BARS = BLOCK_ROWS // 16
 
@@ -63,49 +69,14 @@ def bars(
         >>> bars(log.rows(), "1min", symbol="AAPL")["close"]
     """
     length = interval_ns(interval)
-    symbols, is_one_symbol = _parse_symbol(symbol)
+    symbols, is_one_symbol = parse_symbol(symbol)
     trades = (
         _trades_from_frame(ticks, value)
         if isinstance(ticks, pd.DataFrame)
-        else _trades_from_rows(ticks, value)
+        else trades_from_rows(ticks, value)
     )
-    return _bars_frame(trades, length, symbols, is_one_symbol, {})
-
-
-class Bars:
-    """The bars of the ticks that a log holds; most are kept from one call to the next.
-
-    Why not keep the bars, and add new ticks to the last one? Because late ticks, and ticks that
-    the log drops, change older bars. Instead, the log's rows are divided into blocks, and a bar
-    that spans several blocks is merged from partial bars. The partial bars of a complete block
-    never change, also if late ticks follow, so they are computed once. Each call computes the
-    partial bars of the newest block, and those of the oldest block if the log has dropped some of
-    its ticks. Then it merges all partial bars. So the cost of a call grows with the number of new
-    ticks and of bars. Dropped ticks are in no bar, as with `bars(log.rows(), ...)`.
-
-    Partial bars are kept for the 8 most recently used combinations of interval, symbols and value.
-    """
-
-    def __init__(self, log: TickLog) -> None:
-        self.log = log
-        self._kept: dict[tuple[int, frozenset[str] | None, str], dict[int, PartialBars]] = {}
-
-    def frame(
-        self,
-        interval: str | float | timedelta,
-        symbol: str | Sequence[str] | None = None,
-        value: str = "price",
-    ) -> pd.DataFrame:
-        """Return the bars of all ticks that the log holds, as `bars` does."""
-        length = interval_ns(interval)
-        symbols, is_one_symbol = _parse_symbol(symbol)
-        trades = _trades_from_rows(self.log.rows(), value)
-        key = length, symbols, value
-        kept = self._kept.pop(key, {})
-        self._kept[key] = kept  # a dict is in the order of insertion: most recently used last
-        while len(self._kept) > MAX_KEPT:
-            del self._kept[next(iter(self._kept))]
-        return _bars_frame(trades, length, symbols, is_one_symbol, kept)
+    merged = merge(aggregate_blocks(trades, length, symbols, {}))
+    return bars_frame(merged, trades.words, length, is_one_symbol)
 
 
 def aggregate_symbol(rows: Rows, code: int, values: Array, length: int) -> PartialBars:
@@ -122,7 +93,7 @@ def aggregate_symbol(rows: Rows, code: int, values: Array, length: int) -> Parti
     symbol, time, size = (rows.array(name) for name in ("symbol", "time", "size"))
     price = np.where(symbol == code, values, np.nan)
     trades = Trades(rows.start, [], symbol, time, price, size)
-    return merge(_aggregate_blocks(trades, length, None, {}))
+    return merge(aggregate_blocks(trades, length, None, {}))
 
 
 def interval_ns(interval: str | float | timedelta, name: str = "interval") -> int:
@@ -139,41 +110,51 @@ def interval_ns(interval: str | float | timedelta, name: str = "interval") -> in
     return parse_length_ns(name, interval, expected, seconds=True)
 
 
-def _bars_frame(
-    trades: Trades,
+def bars_frame(
+    merged: PartialBars,
+    words: Sequence[str],
     length: int,
-    symbols: frozenset[str] | None,
     is_one_symbol: bool,
-    kept: dict[int, PartialBars],
+    more: Mapping[str, Array] | None = None,
+    first_rows: Array | None = None,
 ) -> pd.DataFrame:
-    """Return the bars of trades as a frame; `kept` is used and updated.
+    """Return bars as a frame.
 
     Below, B is the number of bars, S that of symbols with a bar, and M that of different times.
+
+    Args:
+        merged: the bars.
+        words: the symbol of each code.
+        length: the length of a bar in ns.
+        is_one_symbol: whether the index is of times alone.
+        more: further columns, each shape (B,), in the order of the bars.
+        first_rows: for each symbol in the order of the codes, shape (S,), the row of its first
+            tick; by default that of the first of these bars.
     """
-    merged = merge(_aggregate_blocks(trades, length, symbols, kept))
-    columns = {name: getattr(merged, name) for name in PartialBars._fields[3:]}
+    columns = {name: getattr(merged, name) for name in PartialBars._fields[4:]} | dict(more or {})
     times = merged.intervals * length  # (B,) int64: when each bar starts
     if is_one_symbol:
-        return pd.DataFrame(columns, index=_time_index(times, name="time"))
+        return pd.DataFrame(columns, index=time_index(times, name="time"))
     # The bars are sorted by code, then time: put the symbols in the order of their first trades.
     starts = np.flatnonzero(np.diff(merged.codes, prepend=-1))  # (S,): first bar of each symbol
-    first_rows = np.minimum.reduceat(merged.row, starts) if len(starts) else starts  # (S,)
+    if first_rows is None:
+        first_rows = np.minimum.reduceat(merged.row, starts) if len(starts) else starts  # (S,)
     order = np.argsort(first_rows)  # (S,): which symbol comes first, second, …
     counts = np.diff(np.append(starts, len(times)))[order]  # (S,): bars of each, in that order
     rank = np.repeat(np.arange(len(starts)), counts)  # (B,): place of each bar's symbol
     # The bars of a symbol are a contiguous range, which moves as a whole.
     moved = starts[order] - (np.cumsum(counts) - counts)  # (S,): how far each range moves
     bar_order = np.arange(len(times)) + np.repeat(moved, counts)  # (B,): which bar comes first, …
-    words = [trades.words[code] for code in merged.codes[starts][order]]
+    symbols = [words[code] for code in merged.codes[starts][order]]
     moments, moment_codes = np.unique(times[bar_order], return_inverse=True)  # (M,), (B,)
     # Levels in this order and ascending codes let pandas find bars by bisection.
-    levels: Any = [pd.Index(words, dtype="str"), _time_index(moments)]
+    levels: Any = [pd.Index(symbols, dtype="str"), time_index(moments)]
     codes: Any = [rank, moment_codes]
     index = pd.MultiIndex(levels=levels, codes=codes, names=["symbol", "time"])
     return pd.DataFrame({name: column[bar_order] for name, column in columns.items()}, index=index)
 
 
-def _aggregate_blocks(
+def aggregate_blocks(
     trades: Trades, length: int, symbols: frozenset[str] | None, kept: dict[int, PartialBars]
 ) -> list[PartialBars]:
     """Return the partial bars of each block of trades, in order; `kept` has those of whole blocks.
@@ -200,15 +181,20 @@ def _aggregate_blocks(
     return parts
 
 
-def _parse_symbol(symbol: object) -> tuple[frozenset[str] | None, bool]:
-    """Return the symbols, and whether they were given as the text of one symbol."""
+def parse_symbol(symbol: object) -> tuple[frozenset[str] | None, bool]:
+    """Return the symbols, None for all, and whether they were given as the text of one symbol."""
     symbols = parse_symbols("symbol", symbol, min_count=0)
     if symbols is None:
         return None, False
     return frozenset(symbols), isinstance(symbol, str) and len(symbols) == 1
 
 
-def _trades_from_rows(rows: Rows, value: str) -> Trades:
+def trades_from_rows(rows: Rows, value: str) -> Trades:
+    """Return the ticks of a log's rows, priced by the column `value`.
+
+    Raises:
+        InvalidArgument: there are rows, but the log has no column of numbers of this name.
+    """
     check_text("value", value, "the name of a column, such as 'price'")
     numbers = rows.numbers(value)
     if numbers is None:
@@ -237,8 +223,3 @@ def _trades_from_frame(frame: pd.DataFrame, value: str) -> Trades:
         np.where(missing_key, np.nan, frame[value].to_numpy(np.float64)),
         size,
     )
-
-
-def _time_index(nanoseconds: Array, name: str | None = None) -> pd.DatetimeIndex:
-    values: Any = pd.array(nanoseconds, dtype=UTC_NS)
-    return pd.DatetimeIndex(values, name=name)

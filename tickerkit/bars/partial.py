@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from tickerkit.ticks import Array
+from tickerkit.ticks import UTC_NS, Array
 
-__all__ = ["PartialBars", "Trades", "merge", "aggregate"]
+__all__ = ["NONE", "PartialBars", "Trades", "aggregate", "merge", "time_index"]
 
 # If the codes span at most this range, searching for each code is faster than sorting.
 MAX_SEARCHED_CODES = 16
@@ -41,6 +42,7 @@ class PartialBars(NamedTuple):
         codes: the code of each bar's symbol.
         intervals: when each bar starts, counted in intervals since 1970.
         row: the row of each bar's first trade.
+        last_row: the row of its last trade.
         open: the price of that trade.
         high: the highest price.
         low: the lowest price.
@@ -52,6 +54,7 @@ class PartialBars(NamedTuple):
     codes: Array
     intervals: Array
     row: Array
+    last_row: Array
     open: Array
     high: Array
     low: Array
@@ -60,7 +63,10 @@ class PartialBars(NamedTuple):
     ticks: Array
 
 
-NONE = PartialBars(*(np.empty(0, dtype=kind) for kind in ("i1", "i8", "i8", *5 * ["f8"], "i8")))
+# No bars.
+NONE = PartialBars(
+    *(np.empty(0, dtype=kind) for kind in ("i1", "i8", "i8", "i8", *5 * ["f8"], "i8"))
+)
 
 
 def aggregate(trades: Trades, length: int, is_wanted: Array | None) -> PartialBars:
@@ -94,13 +100,15 @@ def aggregate(trades: Trades, length: int, is_wanted: Array | None) -> PartialBa
     if order is not None:
         price, size = price.take(order), size.take(order)  # (T,), sorted
     ends = np.append(starts[1:], len(price))  # (B,)
+    rows = (starts, ends - 1) if order is None else (order[starts], order[ends - 1])
     volume = np.add.reduceat(size, starts)
     if np.isnan(volume).any():  # seldom: checking the B sums is cheaper than checking T sizes
         volume = np.add.reduceat(np.nan_to_num(size, nan=0.0), starts)
     return PartialBars(
         codes,
         intervals,
-        start + (starts if order is None else order[starts]),
+        start + rows[0],
+        start + rows[1],
         price[starts],
         np.maximum.reduceat(price, starts),
         np.minimum.reduceat(price, starts),
@@ -130,6 +138,7 @@ def merge(parts: list[PartialBars]) -> PartialBars:
     np.minimum.at(merged.low, bar, every.low[rest])
     # If `bar` has the same index several times, numpy keeps the value assigned last: the newest.
     merged.close[bar] = every.close[rest]
+    merged.last_row[bar] = every.last_row[rest]
     np.add.at(merged.volume, bar, every.volume[rest])
     np.add.at(merged.ticks, bar, every.ticks[rest])
     return merged
@@ -179,3 +188,9 @@ def _group_starts(keys: Array) -> Array:
     new = np.ones(len(keys), dtype=bool)
     np.not_equal(keys[1:], keys[:-1], out=new[1:])
     return np.flatnonzero(new)
+
+
+def time_index(nanoseconds: Array, name: str | None = None) -> pd.DatetimeIndex:
+    """Return an index of UTC times, from epoch ns of shape (n,)."""
+    values: Any = pd.array(nanoseconds, dtype=UTC_NS)
+    return pd.DatetimeIndex(values, name=name)

@@ -16,6 +16,7 @@ from tickerkit.feed.books import FeedBooks
 from tickerkit.feed.rotation import Rotation
 from tickerkit.feed.state import FeedState
 from tickerkit.log import Gap, gap_frame, select
+from tickerkit.ticks import Array
 from tickerkit.ticks.lengths import parse_last
 from tickerkit.validation import check_flag, check_path, parse_symbols
 
@@ -209,32 +210,100 @@ class FeedData(FeedBooks):
         interval: str | float | timedelta,
         symbol: str | Sequence[str] | None = None,
         value: str = "price",
+        indicators: object = (),
+        last: int | None = None,
     ) -> pd.DataFrame:
         """Return the trades held as bars; with `value`, the bars of another column.
 
-        A repeated call costs time in proportion to the new ticks and the number of bars.
+        A repeated call costs time in proportion to the new ticks and the number of bars; with
+        `last`, to the new ticks and that number.
+
+        Indicators are columns of the bars, computed once for each bar; only the newest bar, and
+        bars that a late tick changed, are computed again. They go on from bar to bar: an interval
+        without a trade has no bar, a gap in the ticks leaves out what was in it, and bars that the
+        feed drops change nothing in those that stay. Where TA-Lib has an indicator, its values,
+        and the first bars without a value (NaN), are TA-Lib's.
 
         Args:
             interval: length of a bar: "10s", "1min", a timedelta, or seconds.
             symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default.
             value: the column whose bars these are, such as "bid" or "temperature". Ticks count that
                 have a number in it.
+            indicators: further columns: names such as "sma(20)" or "vwap", see `tk.indicators()`,
+                or indicators of your own, each of which names its column:
+
+                - a function: it gets the bars of one symbol as a frame, and returns a Series, a
+                  frame or an array with a row for each bar. It is called whenever a bar changed.
+                - a class with a method `update(bar)`: it gets each bar in turn (`bar.time`, `open`,
+                  `high`, `low`, `close`, `volume`, `ticks`, `symbol`), and returns a number, None,
+                  or a tuple or dict of several, if the class names them: `columns = ("fast",
+                  "slow")`. Each symbol has an object of its own. The newest bar changes with each
+                  tick; then a copy of the object as it was before this bar (by `copy.deepcopy`)
+                  gets the bar again, so that `update` need not care.
+            last: only the newest bars of each symbol: how many. Indicators are those of all bars.
 
         Returns:
             A DataFrame of `open`, `high`, `low`, `close`, `volume` (float64, the sum of `size`) and
             `ticks` (int64), indexed by the time at which each bar begins (UTC), for one symbol; by
-            (symbol, time) for several or all. An interval without a trade has no bar.
+            (symbol, time) for several or all. An interval without a trade has no bar. The columns
+            of indicators (float64) follow; their names begin with the indicator's, such as
+            "bbands(20, 2) upper". With indicators or `last`, `attrs["revised"]` says how many of
+            these bars a late tick changed, and `attrs["gaps"]` how many gaps there are among the
+            ticks held.
 
         Raises:
             InvalidArgument: the interval is not a length of time above 0, the symbol is invalid,
-                or the feed holds ticks but no column of numbers that is called `value`.
+                the feed holds ticks but no column of numbers that is called `value`, or there is
+                no such indicator. What your own function or class raises is raised as it is.
 
         Example:
             >>> feed.bars("10s", "AAPL")["close"].plot()
             >>> feed.bars("1min", value="temperature")
+            >>> feed.bars("1min", "AAPL", indicators=["sma(20)", "bbands(20, 2)"], last=100)
+            >>> def spread(bars):
+            ...     return bars["high"] - bars["low"]
+            >>> feed.bars("1min", indicators=["rsi(14)", spread])
         """
         with self._state.bars_lock:
-            return self._state.bars.frame(interval, symbol, value)
+            frame = self._state.bars.frame(interval, symbol, value, indicators, last)
+        if frame.attrs:
+            first = self.log.start
+            frame.attrs["gaps"] = sum(row > first for row in self._state.gaps.rows())
+        return frame
+
+    def bar_arrays(
+        self,
+        interval: str | float | timedelta,
+        symbol: str,
+        value: str = "price",
+        indicators: object = (),
+        since_ns: int | None = None,
+    ) -> dict[str, Array]:
+        """Return the newest bars of one symbol as arrays, many times a second if need be.
+
+        A call costs time in proportion to the new ticks, and to the bars returned; a frame of them
+        takes longer. A bar of which the feed has dropped some ticks is as it was before.
+
+        Args:
+            interval: as of `bars`.
+            symbol: the symbol; of an unknown one there are no bars.
+            value: as of `bars`.
+            indicators: as of `bars`.
+            since_ns: the earliest start of a bar, in epoch ns; None for all bars held.
+
+        Returns:
+            Arrays of shape (bars,), oldest first: `time` (int64, epoch ns, when the bar begins),
+            `open`, `high`, `low`, `close`, `volume` (float64), `ticks` (int64), and the columns of
+            the indicators (float64, NaN for no value), by their names.
+
+        Raises:
+            InvalidArgument: as by `bars`.
+
+        Example:
+            >>> feed.bar_arrays("1min", "AAPL", indicators="sma(20)")["sma(20)"][-1]
+        """
+        with self._state.bars_lock:
+            return self._state.bars.arrays(interval, symbol, value, indicators, since_ns)
 
     # --- export -------------------------------------------------------------------------------
 

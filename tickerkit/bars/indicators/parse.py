@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from tickerkit.bars.indicators.catalogue import CATALOGUE, Definition
-from tickerkit.bars.indicators.own import OwnClass, OwnFunction
+from tickerkit.bars.indicators.own import Bar, OwnClass, OwnFunction
 from tickerkit.bars.indicators.spec import IndicatorSpec
 from tickerkit.errors import InvalidArgument, InvalidType
 
@@ -22,6 +22,8 @@ CALL = re.compile(r"\s*([A-Za-z]\w*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 # Commas within parentheses are between parameters.
 BETWEEN = re.compile(r",(?![^()]*\))")
 PANES = ("price", "own")
+# The names that a bar has, and those of its index.
+TAKEN = Bar._fields
 
 
 def parse_indicators(given: object) -> tuple[IndicatorSpec, ...]:
@@ -101,6 +103,9 @@ def _is_own(given: object) -> bool:
 def _own_spec(given: Any, taken: Iterable[str]) -> IndicatorSpec:
     """Return the spec of a user's function, class or object; it may say its columns and pane."""
     text = _own_name(given)
+    if text in TAKEN:
+        expected = f"a name other than those of the bars' columns: {', '.join(TAKEN)}"
+        raise InvalidArgument("indicators", text, expected)
     numbered, number = text, 2
     while numbered in taken:
         numbered, number = f"{text} {number}", number + 1

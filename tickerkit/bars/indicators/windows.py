@@ -111,8 +111,8 @@ def rvol(period: int) -> WindowFormula:
 
 def _mean(values: Array) -> Array:
     # `values.mean` takes four times as long for one window.
-    total: Array = np.add.reduce(values, axis=-1)
-    return total / values.shape[-1]
+    mean: Array = np.add.reduce(values, axis=-1) / values.shape[-1]
+    return mean
 
 
 def _deviation(values: Array, mean: Array) -> Array:
