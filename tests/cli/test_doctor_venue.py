@@ -403,6 +403,8 @@ def test_each_preset_has_the_lines_that_are_named(name: str) -> None:
         if socket.acks:
             assert ": when = " in lines.find("socket.ack", "when", socket=number)
         for read in socket.reads:
+            if read.channel == "book":  # the doctor examines no books
+                continue
             where = {"socket": number, "channel": read.channel}
             assert ": symbol = " in lines.find("socket.reads.fields", "symbol", **where)
             price = "price" if read.channel == "trades" or read.is_book else "bid"

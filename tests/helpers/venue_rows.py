@@ -13,10 +13,10 @@ from tickerkit.presets.preset import Preset
 from tickerkit.ticks import NO_TIME, Batch, Text
 
 
-def map_of(preset: Preset) -> FieldMap:
-    """Return the field maps of all sockets of a preset as one."""
-    readings = [read.reading for socket in preset.sockets for read in socket.reads]
-    return FieldMap(tuple(readings), None)
+def map_of(preset: Preset, channels: Sequence[str] = ("trades", "quotes")) -> FieldMap:
+    """Return the field maps of all sockets of a preset as one, as far as channels need them."""
+    reads = [read for socket in preset.sockets for read in socket.reads]
+    return FieldMap(tuple(read.reading for read in reads if read.channel in channels), None)
 
 
 def rows_of(batches: Iterable[Batch]) -> list[dict[str, Any]]:

@@ -16,12 +16,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from venue_rows import map_of, read_rows
+from venue_rows import map_of, read_rows, rows_of
 
 from tickerkit.errors import InvalidArgument
 from tickerkit.fieldmaps import FieldMap
 from tickerkit.presets import Fetch, Link, Missing, Reconnect, Venue
 from tickerkit.presets.files import list_presets, load_preset
+from tickerkit.presets.preset import CHANNELS
 from tickerkit.presets.spelling import spell
 from tickerkit.sources import venue as create_venue
 from tickerkit.ticks import Batch
@@ -86,7 +87,9 @@ def test_preset_says_all_that_a_user_must_know(name: str) -> None:
         assert (socket.connects_per_minute is None) == (name in unknown)
         assert socket.errors
         channels = {each for one in socket.subscriptions for each in one.channels}
-        assert channels == {read.channel for read in socket.reads}
+        # Levels of which quotes are made serve as a book, too.
+        books = {"book"} if any(read.is_book for read in socket.reads) else set()
+        assert channels == {read.channel for read in socket.reads} | books
     if preset.backfill is not None:
         parts = urlsplit(preset.backfill.base)
         assert (parts.scheme, parts.path) == ("https", "")
@@ -360,3 +363,53 @@ def test_most_presets_are_read_by_types() -> None:
 
     general = {name for name in NAMES if compile_map(map_of(load_preset(name))) is None}
     assert general == {"bitfinex", "hyperliquid"}
+
+
+BOOKS = [name for name in NAMES if "books" in DOCUMENTED[name]]
+
+
+def test_each_venue_with_books_has_documented_ones() -> None:
+    """A preset that brings order books could be wrong otherwise, and nothing would say so."""
+    assert [name for name in NAMES if "book" in load_preset(name).channels] == BOOKS
+
+
+@pytest.mark.parametrize("channels", [("book",), ("quotes", "book"), CHANNELS])
+@pytest.mark.parametrize("name", BOOKS)
+def test_documented_books_are_read(name: str, channels: tuple[str, ...]) -> None:
+    """Whole books, and books that change level by level; with the best of both sides as a quote."""
+    venue, [link] = connect(name, channels)
+    for each in DOCUMENTED[name]["books"]:
+        events = venue.receive(link, [json.dumps(each["message"])], 1.0, 5)
+        books = [book for event in events if isinstance(event, Batch) for book in event.books]
+        if "bids" not in each:
+            assert books == []
+            continue
+        [book] = books
+        assert book.bids is not None
+        assert book.asks is not None
+        assert (book.bids.tolist(), book.asks.tolist()) == (each["bids"], each["asks"])
+        assert book.time == each.get("time", 5)
+        rows = rows_of(event for event in events if isinstance(event, Batch))
+        has_own_quotes = name in ("kraken", "binance-usdm") and "quotes" in channels
+        assert len(rows) == (0 if has_own_quotes else 1)
+        for row in rows:
+            assert [row["bid"], row["bid_size"]] == each["bids"][0]
+            assert [row["ask"], row["ask_size"]] == each["asks"][0]
+    rows_by_channel = {row["channel"]: row["rows"] for row in venue.freshness(2.0)}
+    assert rows_by_channel["book"] >= 1
+
+
+@pytest.mark.parametrize("channels", [("book",), ("trades", "book"), CHANNELS])
+@pytest.mark.parametrize("name", BOOKS)
+def test_books_are_subscribed_to(name: str, channels: tuple[str, ...]) -> None:
+    """With any other channels, and each channel of a symbol once."""
+    _, [link] = connect(name, channels)
+    asked = [key for request in link._outbox.waiting for key in request.asked]
+    assert len(asked) == len(set(asked))
+    assert {channel for _, channel in asked} == set(channels)
+
+
+def test_channel_that_a_venue_lacks_is_refused() -> None:
+    """By name, with those that it has."""
+    with pytest.raises(InvalidArgument, match=r"channels.*'book'.*upbit has no other channel"):
+        create_venue("upbit", "KRW-BTC", ["trades", "book"])

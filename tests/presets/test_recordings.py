@@ -171,7 +171,8 @@ def fields_of(given: Any) -> FieldMap:
         return parse_fields(given)
     # Levels of order books are no quotes: test_books.py reads them.
     reads = [each for socket in load_preset(given).sockets for each in socket.reads]
-    return FieldMap(tuple(each.reading for each in reads if not each.is_book), None)
+    reads = [each for each in reads if not each.is_book and each.channel != "book"]
+    return FieldMap(tuple(each.reading for each in reads), None)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ def test_all_that_a_connection_knows_is_saved() -> None:
     link, _ = venue.open(venue.sockets()[0], 0.0)
     saved = {"has_rows", "_machine", "_books", "_number", "_steps", "_single", "_confirmed"}
     saved |= {"_asked_at", "_asks", "_sent", "_outbox"}
-    given = {"socket", "reads_trades", "_wanted", "_events", "_newest"}
+    given = {"socket", "reads_trades", "_wanted", "_events", "_newest", "_depth", "_wants_books"}
+    given |= {"_quotes_by_book", "_quotes_by_levels"}
     # They decide when to connect again, which is recorded.
     times = {"_began", "_heard_at", "_now", "_ping_at", "_has_moved"}
     assert set(vars(link)) == saved | given | times

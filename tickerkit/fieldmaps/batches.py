@@ -47,7 +47,10 @@ def join_batches(batches: Sequence[Batch], keys: Sequence[npt.NDArray[np.int64]]
         columns[name] = (
             Text(column.codes[order], column.words) if isinstance(column, Text) else column[order]
         )
-    return Batch(len(order), np.concatenate([batch.time for batch in batches])[order], columns)
+    times = np.concatenate([batch.time for batch in batches])[order]
+    return Batch(
+        len(order), times, columns, books=[book for each in batches for book in each.books]
+    )
 
 
 def join_mixed(batches: Sequence[Batch], keys: Sequence[npt.NDArray[np.int64]]) -> Batch:
@@ -92,10 +95,17 @@ def fill_origin(batch: Batch) -> Batch:
 
 def fill_time(batch: Batch, time_ns: int) -> Batch:
     """Return ticks whose time is `time_ns` where they have none, if that is known: above 0."""
-    is_missing = batch.time == NO_TIME
-    if time_ns <= 0 or not is_any(is_missing):
+    if time_ns <= 0:
         return batch
-    return replace(batch, time=np.where(is_missing, time_ns, batch.time))
+    is_missing = batch.time == NO_TIME
+    if is_any(is_missing):
+        batch = replace(batch, time=np.where(is_missing, time_ns, batch.time))
+    if any(book.time == NO_TIME for book in batch.books):
+        books = [
+            book._replace(time=time_ns) if book.time == NO_TIME else book for book in batch.books
+        ]
+        batch = replace(batch, books=books)
+    return batch
 
 
 def has_origin(batch: Batch, origin: str) -> npt.NDArray[np.bool_]:

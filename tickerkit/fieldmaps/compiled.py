@@ -33,7 +33,7 @@ from tickerkit.fieldmaps.columns import (
 from tickerkit.fieldmaps.fields import FIRST_FRAME, MESSAGE, Condition, FieldMap, Reading
 from tickerkit.fieldmaps.paths import ITEMS, VALUES, Path, Step
 from tickerkit.fieldmaps.values import Value
-from tickerkit.ticks import ID_COLUMNS, NO_TIME, Batch, Column, Text
+from tickerkit.ticks import ID_COLUMNS, NO_TIME, SIDES, Batch, Column, Text
 from tickerkit.ticks.fields import NUMBER_FIELDS, MisfitError, may_be_value, read_other
 from tickerkit.ticks.masks import is_all
 
@@ -274,7 +274,9 @@ def _get_or_unset(get: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _check_value(value: Value) -> None:
     """Raise if a value may break a rule of its column: the general way names the problem."""
-    if value.path is not None:
+    if value.column in SIDES:
+        is_fit = False  # levels cost far more than the fields of their messages
+    elif value.path is not None:
         # A part of a text, or what a word stands for, may be no number.
         is_fit = value.column not in NUMBER_FIELDS or value.is_plain
     else:

@@ -40,6 +40,8 @@ FIELDS = (
     "ask",
     "bid_size",
     "ask_size",
+    "bids",
+    "asks",
     "trade_id",
 )
 WORDS = (*TABLES, *FIELDS)

@@ -176,7 +176,7 @@ class FieldReader:
             message = decode(data)
             if isinstance(message, NotJson) or not self._add(message, number, builder):
                 taken.others.append(message)
-        if builder.count or builder.refused or builder.misfits:
+        if builder.count or builder.refused or builder.misfits or builder.books:
             taken.batches.append(builder.batch())
 
     def _add(self, message: Any, place: int, builder: BatchBuilder) -> bool:

@@ -15,7 +15,7 @@ from msgspec import UNSET
 from tickerkit.errors import BadTick, FieldMapError
 from tickerkit.fieldmaps.paths import Path, parse_path
 from tickerkit.formatting import format_choices, format_value
-from tickerkit.ticks import NO_TIME
+from tickerkit.ticks import NO_TIME, SIDES
 from tickerkit.ticks.fields import (
     NUMBER_FIELDS,
     OWN_COLUMNS,
@@ -25,6 +25,7 @@ from tickerkit.ticks.fields import (
     read_symbol,
     read_time,
 )
+from tickerkit.ticks.levels import is_levels
 from tickerkit.ticks.numbers import INTEGER, is_exact_number, is_number
 
 __all__ = ["Value", "check_keys", "parse_value"]
@@ -33,12 +34,16 @@ UNITS_NS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 UNITS = (*UNITS_NS, "iso", "int")
 UNIT = re.compile(r":([A-Za-z]+)$")
 # How venues write the taker's side of a trade. Another spelling needs a map.
-SIDES = dict.fromkeys(("buy", "b", "bid"), "buy") | dict.fromkeys(("sell", "s", "ask", "a"), "sell")
+TAKER_SIDES = dict.fromkeys(("buy", "b", "bid"), "buy") | dict.fromkeys(
+    ("sell", "s", "ask", "a"), "sell"
+)
 # The entries of a value that is a table.
 ENTRIES = (
     *("from", "value", "unit", "after", "before", "map", "zero", "abs", "buy", "sell", "sign"),
     "remembered",
 )
+# The entries of an order book's side that is a table.
+SIDE_ENTRIES = ("from", "price", "size")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,7 @@ class Value:
         zero_is_none: whether 0 stands for no value.
         absolute: whether the sign of a number is left out.
         is_remembered: whether what is found is a key of what the reading remembers.
+        level: where price and size are in a level of an order book's side: names or positions.
     """
 
     column: str
@@ -70,6 +76,7 @@ class Value:
     zero_is_none: bool = False
     absolute: bool = False
     is_remembered: bool = False
+    level: tuple[str | int, str | int] = (0, 1)
 
     @property
     def is_plain(self) -> bool:
@@ -90,6 +97,8 @@ class Value:
         """
         if given is UNSET or given is None or given == "":
             return None
+        if self.column in SIDES:
+            return self._read_levels(given)
         if self.after is not None or self.before is not None:
             given = self._cut(given)
         if self.words is not None:
@@ -107,6 +116,16 @@ class Value:
         if self.column not in NUMBER_FIELDS and isinstance(given, str) and is_exact_number(given):
             return float(given)  # most venues send numbers as text
         return given
+
+    def _read_levels(self, given: Any) -> Any:
+        """Return the levels of an order book's side as pairs of price and size."""
+        if self.level == (0, 1) or not is_levels(given):
+            return given
+        price, size = self.level
+        try:
+            return [(each[price], each[size]) for each in given]
+        except (LookupError, TypeError):  # which level it is, is found when they are read
+            return given
 
     def _cut(self, given: Any) -> Any:
         """Return the part of a text between `after` and `before`."""
@@ -142,7 +161,7 @@ class Value:
             if isinstance(number, bool) or not isinstance(number, int | float | None):
                 raise MisfitError
             return None if not number else "sell" if number < 0 else "buy"
-        side = SIDES.get(given.lower()) if isinstance(given, str) else None
+        side = TAKER_SIDES.get(given.lower()) if isinstance(given, str) else None
         if side is None:
             raise MisfitError
         return side
@@ -186,7 +205,8 @@ def parse_value(column: str, given: object) -> Value:
         given: a path, with a unit after a colon (`"T:ms"`); or a table with `from` (a path) or
             `value` (the same for all rows), and `unit`, `after` and `before` (text around the
             value), `map` (word to value), `zero = "none"`, `abs = true`; for `side` also `buy` and
-            `sell` (the words that stand for them), or `sign = true`. `remembered = true` stands
+            `sell` (the words that stand for them), or `sign = true`; for `bids` and `asks` `price`
+            and `size` (where these are in a level: names or positions). `remembered = true` stands
             for what an earlier message said of the value, by the map's `remember`.
 
     Raises:
@@ -197,6 +217,8 @@ def parse_value(column: str, given: object) -> Value:
         raise FieldMapError(column, given, "is a column of the log's own", fix)
     if not may_be_column(column):
         raise FieldMapError(column, given, "can't be a column", "use a shorter, printable name")
+    if column in SIDES:
+        return _parse_side(column, given)
     if not isinstance(given, Mapping):
         path, unit = _split_unit(column, given)
         return _check_unit(column, Value(column, path, unit=unit))
@@ -239,6 +261,22 @@ def parse_value(column: str, given: object) -> Value:
         is_remembered=given.get("remembered", False),
     )
     return _check_unit(column, value)
+
+
+def _parse_side(column: str, given: object) -> Value:
+    """Read how the levels of an order book's side are read."""
+    if not isinstance(given, Mapping):
+        return Value(column, parse_path(column, given))
+    check_keys(column, given, SIDE_ENTRIES)
+    if "from" not in given:
+        raise FieldMapError(column, given, "has no place", "give it from: the path of the levels")
+    for key in ("price", "size"):
+        place = given.get(key, 0)
+        if isinstance(place, bool) or not isinstance(place, str | int):
+            fix = "pass the name of the field in a level, or its position"
+            raise FieldMapError(f"{column}.{key}", place, "has another type", fix)
+    path = parse_path(f"{column}.from", given["from"])
+    return Value(column, path, level=(given.get("price", 0), given.get("size", 1)))
 
 
 def check_keys(place: str, given: Mapping[Any, Any], known: tuple[str, ...]) -> None:

@@ -1,9 +1,10 @@
-"""BestQuotes: the best bid and ask of each symbol, out of the levels of its order book.
+"""BestQuotes: order books out of the levels that change, and the best bid and ask of each.
 
 A preset's reading with `book = true` reads levels: `side` is `buy` for a bid and `sell` for an ask,
 `price` is the level's price, and `size` its new size. A `size` or a `level_count` of 0 removes the
 level; a level without a price or a size is ignored. The levels of a snapshot (`old`) begin the
-book; levels that come before the first snapshot are ignored.
+book; levels that come before the first snapshot are ignored. Where a venue sends a book of some
+`depth`, and does not remove what falls out of it, the worst levels beyond it are dropped.
 """
 
 from __future__ import annotations
@@ -20,18 +21,21 @@ import numpy.typing as npt
 from tickerkit.fieldmaps.batches import has_origin, join_mixed
 from tickerkit.fieldmaps.fields import MESSAGE
 from tickerkit.limits import MAX_SYMBOLS
-from tickerkit.ticks import Batch, Column, Text
+from tickerkit.ticks import Batch, Column, Levels, Side, Text
+from tickerkit.ticks.masks import is_any
 
-__all__ = ["BOOK_CLASSES", "LEVEL", "BestQuotes"]
+__all__ = ["BOOK_CLASSES", "LEVEL", "WHOLE_BOOK", "BestQuotes", "drop_marks"]
 
-# This column marks levels.
-LEVEL = "level"
+# This column marks levels, and the other one rows that came with a whole book.
+LEVEL, WHOLE_BOOK = "level", "whole_book"
 COLUMNS = (LEVEL, "level_count", MESSAGE)
 
 _Level: TypeAlias = tuple[str, str, float, float, bool]
 
 # How many levels of a side are kept; above that, only the better half.
 MAX_LEVELS = 200_000
+# How many levels of a side go to the log. To find the best 1,000 of 20,000 levels takes 3 ms.
+DEPTH = 200
 # How many prices of removed levels are kept before they are cleaned up.
 MAX_REMOVED = 1_000
 
@@ -84,6 +88,17 @@ class _Side:
             return float("nan"), float("nan")
         return self._sign * self._order[0], self._sizes[self._order[0]]
 
+    def cut(self, depth: int) -> None:
+        """Drop the worst levels beyond `depth`."""
+        if len(self._sizes) > depth:
+            self._order = heapq.nsmallest(depth, self._sizes)  # sorted lists are heaps
+            self._sizes = {each: self._sizes[each] for each in self._order}
+
+    def levels(self) -> Side:
+        """Return the best levels, shape (levels, 2): prices and sizes, the best one first."""
+        best = heapq.nsmallest(DEPTH, self._sizes)
+        return np.array([(self._sign * key, self._sizes[key]) for key in best]).reshape(-1, 2)
+
 
 class _Book:
     """The levels of a symbol."""
@@ -108,6 +123,18 @@ class _Book:
         self.quote = quote
         return quote.bid == quote.bid or quote.ask == quote.ask
 
+    def cut(self, depth: int) -> None:
+        """Drop the worst levels of each side beyond `depth`."""
+        for side in self.sides.values():
+            side.cut(depth)
+
+    def levels(self, symbol: str, time_ns: int) -> Levels | None:
+        """Return the best levels of both sides; None while the book is crossed."""
+        bids, asks = self.sides["buy"].levels(), self.sides["sell"].levels()
+        if len(bids) and len(asks) and bids[0, 0] >= asks[0, 0]:
+            return None
+        return Levels(symbol, bids, asks, time_ns)
+
 
 class BestQuotes:
     """The order books of one connection."""
@@ -115,12 +142,23 @@ class BestQuotes:
     def __init__(self) -> None:
         self._books: dict[str, _Book] = {}
 
-    def take(self, batch: Batch) -> Batch:
+    def take(
+        self,
+        batch: Batch,
+        *,
+        quotes: bool = True,
+        books: bool = False,
+        depth: int | None = None,
+    ) -> Batch:
         """Return rows with quotes in place of the levels: at most one for each message and symbol.
 
         Args:
             batch: the rows, with the numbers of their messages. All levels of a message are applied
                 before its quote is made.
+            quotes: whether to return quotes.
+            books: whether to return order books: for each symbol whose levels have changed, the 200
+                best levels of each side, once for all messages.
+            depth: how many levels of a side the venue's book has; None for all.
         """
         marks, numbers = batch.columns.get(LEVEL), batch.columns.get(MESSAGE)
         if not isinstance(numbers, np.ndarray):
@@ -131,22 +169,44 @@ class BestQuotes:
         if not is_level.any():
             return rest
         rest = rest.where(~is_level)
-        at, quotes = self._take_levels(batch.where(is_level), numbers[is_level].astype(np.int64))
+        messages = numbers[is_level].astype(np.int64)
+        at, made, touched = self._take_levels(batch.where(is_level), messages, depth)
         keys = [numbers[~is_level].astype(np.int64), at]
-        joined = join_mixed([rest, quotes], keys) if rest.count else quotes
-        return replace(joined, refused=batch.refused, errors=batch.errors, misfits=batch.misfits)
+        if quotes:
+            rest = join_mixed([rest, made], keys) if rest.count else made
+        found = [
+            self._books[symbol].levels(symbol, time_ns)
+            for symbol, time_ns in touched.items()
+            if books
+        ]
+        return replace(
+            rest,
+            refused=batch.refused,
+            errors=batch.errors,
+            misfits=batch.misfits,
+            books=[*batch.books, *(each for each in found if each is not None)],
+        )
 
     def _take_levels(
-        self, levels: Batch, numbers: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.int64], Batch]:
-        """Apply levels; return the number of the message of each quote, and the quotes."""
+        self, levels: Batch, numbers: npt.NDArray[np.int64], depth: int | None
+    ) -> tuple[npt.NDArray[np.int64], Batch, dict[str, int]]:
+        """Apply levels.
+
+        Returns:
+            The number of the message of each quote, the quotes, and the time of the newest change
+            of each book that has changed.
+        """
         rows = list(_rows_of(levels))
+        changed: dict[str, int] = {}
         starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), levels.count]
         found: list[tuple[int, int, str, _Quote]] = []
         for start, stop in pairwise(starts):
             time_ns = int(levels.time[start:stop].max())
             for symbol in self._update(rows[start:stop]):
                 book = self._books[symbol]
+                changed[symbol] = time_ns
+                if depth is not None:
+                    book.cut(depth)
                 if book.update_quote():
                     found.append((int(numbers[start]), time_ns, symbol, book.quote))
         count = len(found)
@@ -159,7 +219,7 @@ class BestQuotes:
             **{name: table[:, n].copy() for n, name in enumerate(_Quote._fields)},
         }
         at, times = (np.array([each[n] for each in found], dtype=np.int64) for n in (0, 1))
-        return at, Batch(count, times, columns)
+        return at, Batch(count, times, columns), changed
 
     def _update(self, rows: Iterable[_Level]) -> list[str]:
         """Apply the levels of a message to the books; return their symbols."""
@@ -175,6 +235,23 @@ class BestQuotes:
             if side in book.sides and price == price and size == size:
                 book.sides[side].set(price, size)
         return list(touched)
+
+
+def drop_marks(batch: Batch, *, quotes: bool) -> Batch:
+    """Return rows without the mark of those that came with a whole book.
+
+    Args:
+        batch: the rows.
+        quotes: whether such rows stay, as quotes: where no other channel brings these.
+    """
+    if (marks := batch.columns.get(WHOLE_BOOK)) is None:
+        return batch
+    columns = {name: each for name, each in batch.columns.items() if name != WHOLE_BOOK}
+    rest = replace(batch, columns=columns)
+    if quotes or not isinstance(marks, np.ndarray) or not is_any(is_marked := marks == 1):
+        return rest
+    left = rest.where(~is_marked)
+    return replace(left, refused=rest.refused, errors=rest.errors, misfits=rest.misfits)
 
 
 def _rows_of(levels: Batch) -> Iterator[_Level]:

@@ -15,7 +15,7 @@ from tickerkit.fieldmaps.fields import FieldMap
 from tickerkit.fieldmaps.machine import Machine
 from tickerkit.fieldmaps.shapes import ShapeCounts
 from tickerkit.fieldmaps.talk import Talk, encode_message, matches
-from tickerkit.presets.books import BOOK_CLASSES, BestQuotes
+from tickerkit.presets.books import BOOK_CLASSES, BestQuotes, drop_marks
 from tickerkit.presets.lives import Lives
 from tickerkit.presets.outbox import Outbox, Request
 from tickerkit.presets.preset import Answer, Socket, SymbolStyle, fill
@@ -60,7 +60,7 @@ class Wanted:
     Attributes:
         style: how symbols are spelled.
         symbols: the symbols.
-        channels: "trades", "quotes" or both.
+        channels: some of "trades", "quotes" and "book".
         keys: the keys that the venue asks for.
         lives: the life of each subscription.
         suspects: symbols for which the venue may have ended a connection.
@@ -93,7 +93,7 @@ class Link:
     def __init__(self, wanted: Wanted, socket: Socket, now: float) -> None:
         self.socket = socket
         self.has_rows = False
-        reads = [read for read in socket.reads if read.channel in wanted.channels]
+        reads = [read for read in socket.reads if read.serves(wanted.channels)]
         self.reads_trades = any(read.channel == "trades" for read in reads)
         self._wanted = wanted
         self._machine = Machine(
@@ -102,7 +102,15 @@ class Link:
             on_other=self._take_other,
         )
         self._machine.shapes = wanted.shapes
-        self._books = BestQuotes() if any(read.is_book for read in reads) else None
+        books = [read for read in reads if read.is_book]
+        self._books = BestQuotes() if books else None
+        self._depth = next((read.depth for read in books), None)
+        self._wants_books = "book" in wanted.channels
+        # Where no other channel brings quotes, those of the book's best levels are taken.
+        self._quotes_by_book = "quotes" not in wanted.channels
+        self._quotes_by_levels = self._quotes_by_book or any(
+            read.channel == "quotes" for read in books
+        )
         self._machine.start_connection(now)
         self._outbox = Outbox(socket.messages_per_s)
         self._sent: dict[int, Request] = {}
@@ -259,7 +267,14 @@ class Link:
             events += batch.errors
             # They are counted as events; the batch counts only those beyond the first ten.
             batch.refused -= len(batch.errors)
-            batches.append(batch if self._books is None else self._books.take(batch))
+            if self._books is not None:
+                batch = self._books.take(
+                    batch,
+                    quotes=self._quotes_by_levels,
+                    books=self._wants_books,
+                    depth=self._depth,
+                )
+            batches.append(drop_marks(batch, quotes=self._quotes_by_book))
         events += self._events
         self._events = []
         return batches, events

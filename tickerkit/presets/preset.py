@@ -12,7 +12,8 @@ A preset is a TOML file of this folder. Its tables:
       [[socket.ack]]        when; id, symbol, symbols, channels: which subscriptions it confirms
       [[socket.error]]      when; message; the same: which it refuses
       [[socket.reads]]      channel; ids "dense", "unique", "random" or "none"; fields: a field map,
-                            with trade_key for ids that are not integers; book: its rows are levels
+                            with trade_key for ids that are not integers; book: its rows are levels,
+                            of a book of some depth; those of channel "quotes" serve "book", too
     [backfill]      base; get; post; headers; fields; by; rows_per_page; requests_per_s; reach
     [keys]          name: the environment variable that it is read from
 """
@@ -20,7 +21,7 @@ A preset is a TOML file of this folder. Its tables:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,7 +30,7 @@ from tickerkit.fieldmaps.fields import Condition, FieldMap, Reading, parse_condi
 from tickerkit.fieldmaps.paths import Path, parse_path
 from tickerkit.fieldmaps.values import Value, check_keys, parse_value
 from tickerkit.formatting import format_choices
-from tickerkit.presets.books import LEVEL
+from tickerkit.presets.books import LEVEL, WHOLE_BOOK
 from tickerkit.ticks.fields import MisfitError
 
 __all__ = [
@@ -46,7 +47,7 @@ __all__ = [
     "parse_preset",
 ]
 
-CHANNELS = ("trades", "quotes")
+CHANNELS = ("trades", "quotes", "book")
 IDS = ("dense", "unique", "random", "none")
 STYLES = ("upper", "lower", "as is")
 PRESET_KEYS = (
@@ -62,7 +63,7 @@ SOCKET_KEYS = (
 STEP_KEYS = ("send", "wait_for")
 SUBSCRIBE_KEYS = ("channels", "topic", "send", "symbols_per_message")
 ANSWER_KEYS = ("when", "id", "symbol", "symbols", "channels", "message")
-READ_KEYS = ("channel", "ids", "book", "fields")
+READ_KEYS = ("channel", "ids", "book", "depth", "fields")
 BACKFILL_KEYS = (
     *("base", "get", "post", "headers", "fields", "rows_per_page", "requests_per_s", "by"),
     "reach",
@@ -175,12 +176,18 @@ class Read:
             only different (`random`), or there are none.
         reading: where their fields are.
         is_book: whether they are levels of an order book; see `BestQuotes`.
+        depth: how many levels of a side this book has; None for all.
     """
 
     channel: str
     ids: str
     reading: Reading
     is_book: bool = False
+    depth: int | None = None
+
+    def serves(self, channels: Collection[str]) -> bool:
+        """Return whether its rows are wanted for one of these channels."""
+        return self.channel in channels or (self.is_book and "book" in channels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +288,17 @@ class Preset:
     keys: Mapping[str, str]
     fallback: str | None = None
     table: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels that its sockets bring."""
+        found = {
+            channel
+            for socket in self.sockets
+            for each in socket.subscriptions
+            for channel in each.channels
+        }
+        return tuple(each for each in CHANNELS if each in found)
 
     @property
     def trade_ids(self) -> frozenset[str]:
@@ -392,10 +410,13 @@ def _parse_read(table: Mapping[str, Any], beside: Sequence[Mapping[str, Any]]) -
     [reading] = parse_fields(table["fields"]).readings
     ids = _choice("reads.ids", table.get("ids", "none"), IDS)
     is_book = table.get("book", False)
-    values = (*reading.values, *[Value(LEVEL, None, 1.0)] * is_book)
+    channel = _choice("reads.channel", table["channel"], CHANNELS)
+    is_whole = channel == "book" and not is_book
+    marks = [LEVEL] * is_book + [WHOLE_BOOK] * is_whole
+    values = (*reading.values, *(Value(mark, None, 1.0) for mark in marks))
     has_books = any(each.get("book") for each in beside)
     reading = replace(reading, values=values, ids_rise=ids != "random", is_numbered=has_books)
-    return Read(_choice("reads.channel", table["channel"], CHANNELS), ids, reading, is_book)
+    return Read(channel, ids, reading, is_book, table.get("depth"))
 
 
 def _parse_newest(table: Mapping[str, Any]) -> Newest:

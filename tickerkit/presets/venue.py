@@ -38,7 +38,7 @@ from tickerkit.presets.trades import (
     TradeEvent,
     TradeStream,
 )
-from tickerkit.ticks import Batch, Text
+from tickerkit.ticks import Batch, Levels, Text
 from tickerkit.ticks.masks import is_all, is_any
 
 __all__ = ["Fallback", "Link", "Reconnect", "Venue", "VenueEvent"]
@@ -71,7 +71,7 @@ class Venue:
     Args:
         preset: the venue.
         symbols: the symbols, as the venue spells them.
-        channels: "trades", "quotes" or both.
+        channels: some of "trades", "quotes" and "book".
         keys: the keys that the preset asks for.
 
     Attributes:
@@ -188,6 +188,7 @@ class Venue:
         taken: list[VenueEvent] = []
         for batch in batches:
             rest = None
+            books, batch.books = batch.books, []
             if batch.refused or batch.misfits:
                 # What was left out comes in a batch without ticks: the ticks may be held back.
                 rest = replace(batch.part(0, 0), refused=batch.refused, errors=batch.errors)
@@ -196,6 +197,8 @@ class Venue:
             if batch.count:
                 taken += self._take(batch, link, now, received_ns)
             taken += [] if rest is None else [rest]
+            if books:
+                taken.append(self._take_books(books, batch, link, now, received_ns))
         # After the trades that came before these messages.
         for symbol, trade_id in link.take_newest().items():
             if (stream := self.streams.get(symbol)) is not None:
@@ -222,10 +225,11 @@ class Venue:
         if newest and newest[0] is not link and newest[0].has_rows:
             keep &= is_trade
         after: list[VenueEvent] = []
-        for symbol, channel, chosen in _split(symbols, is_trade):
+        quotes = "quotes" if "quotes" in self.channels else "book"
+        for symbol, channel, chosen in _split(symbols, is_trade, quotes):
             part = batch if is_all(chosen) else batch.where(chosen)
             self._note(symbol, channel, part, link, now, received_ns)
-            if channel == "quotes" or "none" in self._ids:
+            if channel != "trades" or "none" in self._ids:
                 continue
             # A trade whose id can't be read is told from no other, and goes on as it is.
             if not is_all(has_id := self._has_id(part)):
@@ -244,6 +248,21 @@ class Venue:
         elif is_any(keep):
             events.append(batch.where(keep))
         return [*events, *after]
+
+    def _take_books(
+        self, books: list[Levels], batch: Batch, link: Link, now: float, received_ns: int
+    ) -> Batch:
+        """Return order books as a batch without ticks: these may be held back."""
+        for book in books:
+            key = (book.symbol, "book")
+            link.confirm([key])
+            self.lives.of(*key, now).add(1, now)
+            if book.time > 0:
+                self.lag_s[key] = (received_ns - book.time) / 1e9
+        # Of two connections the newest one's are taken, as of quotes.
+        newest = [each for each in self.links if each.socket is link.socket][-1:]
+        is_newest = not newest or newest[0] is link or not newest[0].has_rows
+        return replace(batch.part(0, 0), books=books if is_newest else [])
 
     def _has_id(self, batch: Batch) -> npt.NDArray[np.bool_]:
         """Return which trades have an id that they can be told from others by."""
@@ -398,15 +417,18 @@ class Venue:
 
 
 def _split(
-    symbols: Text, is_trade: npt.NDArray[np.bool_]
+    symbols: Text, is_trade: npt.NDArray[np.bool_], quotes: str
 ) -> Iterator[tuple[str, str, npt.NDArray[np.bool_]]]:
-    """Yield the symbol, the channel and the rows of each subscription that has rows."""
+    """Yield the symbol, the channel and the rows of each subscription that has rows.
+
+    `quotes` is the channel that brings the quotes.
+    """
     if len(symbols.words) == 1 and (is_all(is_trade) or not is_any(is_trade)):
-        channel = "trades" if is_all(is_trade) else "quotes"
+        channel = "trades" if is_all(is_trade) else quotes
         yield symbols.words[0], channel, np.ones(len(is_trade), dtype=bool)
         return
     for code, symbol in enumerate(symbols.words):
         mine = symbols.codes == code
-        for channel, chosen in (("trades", mine & is_trade), ("quotes", mine & ~is_trade)):
+        for channel, chosen in (("trades", mine & is_trade), (quotes, mine & ~is_trade)):
             if is_any(chosen):
                 yield symbol, channel, chosen

@@ -391,7 +391,9 @@ def venue(
     Args:
         name: the venue; `tk.venues()` lists them. `"ccxt:…"` for one that it does not list.
         symbols: one symbol or several, in any spelling that is certain: `BTC-USD`, `BTC/USD`.
-        channels: "trades", "quotes" or both.
+        channels: some of "trades", "quotes" and "book", or one of them. "book" brings the order
+            book of each symbol, for `feed.book`; and where "quotes" is not asked for, a quote at
+            each change of its best bid or ask.
         url: the address of its websocket, in place of the preset's; a list where it has several.
         rest: the address that its REST paths follow, in place of the preset's.
         feeds: how many connections to keep open at a time; with two, an end of one is no break.
@@ -442,5 +444,8 @@ def venue(
     if len(spelled) > most:
         expected = f"at most {most} symbols of {name} in one source"
         raise InvalidArgument("symbols", f"{len(spelled)} symbols", expected)
+    if lacking := [each for each in names if each not in preset.channels]:
+        expected = f"{format_choices(preset.channels)}: {name} has no other channel here"
+        raise InvalidArgument("channels", lacking[0], expected)
     machine = Venue(preset, spelled, names, {key: str(value) for key, value in found.items()})
     return VenueSource(machine, urls, rest, feeds)

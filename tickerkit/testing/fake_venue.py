@@ -18,7 +18,7 @@ from tickerkit.errors import Stopped
 from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.listening import find_port
 from tickerkit.presets import Venue
-from tickerkit.presets.preset import CHANNELS, Preset
+from tickerkit.presets.preset import Preset
 from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.portal import portal
@@ -125,7 +125,7 @@ class FakeVenue(Lifecycle):
     def source(
         self,
         symbols: str | Sequence[str] | None = None,
-        channels: Sequence[str] = CHANNELS,
+        channels: Sequence[str] = ("trades", "quotes"),
         feeds: int = 1,
         **socket: Any,
     ) -> VenueSource:

@@ -104,6 +104,7 @@ def _judge_arrivals(
 ) -> Iterator[Finding]:
     """Yield which channels brought rows."""
     channels = dict.fromkeys(read.channel for socket in preset.sockets for read in socket.reads)
+    channels.pop("book", None)
     for channel in channels:
         old = len(arrivals.trades) - len(arrivals.live) if channel == "trades" else 0
         before = f"; {format_count(old, 'trade')} from before the subscription" if old else ""

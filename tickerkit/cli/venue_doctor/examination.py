@@ -103,7 +103,8 @@ async def examine(request: Request) -> list[Finding]:
 
 async def _examine(request: Request, preset: Preset, keys: dict[str, str]) -> list[Finding]:
     lines = PresetLines(preset.name, read_preset(preset.name))
-    channels = {read.channel for socket in preset.sockets for read in socket.reads}
+    # Order books are not examined.
+    channels = {read.channel for socket in preset.sockets for read in socket.reads} - {"book"}
     venue = Venue(preset, [request.symbol], sorted(channels, reverse=True), keys)
     arrivals = Arrivals()
     asked_ns = time.time_ns()
