@@ -41,7 +41,7 @@ def check_choices(given: Mapping[str, Any], feeds: int) -> DeskChoices:
         "view": lambda name, value: check_choice(name, value, VIEWS),
         "volume": check_flag,
         "feed": lambda name, value: check_number(name, value, 0, feeds - 1, whole=True),
-        "symbol": lambda name, value: value is None or _check_short(name, value),
+        "symbol": lambda name, value: _check_short(name, "" if value is None else value),
         "column": _check_short,
         "window": lambda _, value: parse_window(value),
         "bar": lambda name, value: interval_ns(value, name),

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["INTERVAL_S", "Dashboard"]
 
 INTERVAL_S = 0.25
-# Beside four messages of rows a second and one of state; the page draws lines evenly between them.
-FIGURE_MESSAGES_PER_S = 14
+# All messages of a dashboard are at most 20 a second: four of rows, four of events, one of state.
+FIGURE_MESSAGES_PER_S = 11
 
 
 @dataclass
@@ -118,7 +118,9 @@ class Dashboard(anywidget.AnyWidget):
         self.figure.message_interval_s = 1 / FIGURE_MESSAGES_PER_S
         self._record = Recording()
         self._events = EventList()
-        self._exchange = Exchange(self._events, self._collect, self._report, self.send)
+        self._exchange = Exchange(
+            self._events, self._collect, self._report, lambda message: self.send(message)
+        )
         lines = "percent" if y in (None, "percent") else "price"
         made: DeskChoices = {
             "view": "candles" if kind != "line" else lines,  # type: ignore[typeddict-item]
@@ -136,7 +138,8 @@ class Dashboard(anywidget.AnyWidget):
             "filter": "",
         }
         # Replaced as a whole, and never changed: other threads read it.
-        self.choices: DeskChoices = {**made, **(choices or {}), "paused": False}
+        kept = cast("DeskChoices", choices or {})
+        self.choices: DeskChoices = {**made, **kept, "paused": False}
         download = Download(
             self._make_file, tooltip="save these ticks of the chosen symbol as CSV on your computer"
         )
@@ -262,9 +265,10 @@ class Dashboard(anywidget.AnyWidget):
         before = self.choices
         self._set(**self._fit_column(chosen))
         choices = self.choices
-        if any(choices[name] != before[name] for name in ("column", "window")):
+        changed = {name for name, value in choices.items() if value != before.get(name)}
+        if changed & {"column", "window"}:
             self._watch()
-        if any(choices[name] != before[name] for name in DRAWN):
+        if changed & DRAWN:
             self._offer_columns()
             self._redraw()
         elif choices["paused"] == self.figure.follow:
@@ -347,8 +351,8 @@ class Dashboard(anywidget.AnyWidget):
 
     def _set_traits(self) -> None:
         shown, choices = [*self._shown], self.choices
-        self._choices = choices
-        self._menu = make_menu(
+        self._choices = dict(choices)
+        menu = make_menu(
             [each.watchlist for each in shown],
             self._names,
             choices,
@@ -357,6 +361,7 @@ class Dashboard(anywidget.AnyWidget):
             window=self._first_window,
             bar=self._first_bar,
         )
+        self._menu = dict(menu)
         if self._must_restate:
             self._must_restate = False
             self.send_state("_choices")

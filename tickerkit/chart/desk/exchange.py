@@ -11,15 +11,14 @@ from tickerkit.chart.desk.events import EventList
 from tickerkit.chart.desk.messages import DeskRow, FeedState, FromKernel, RecordState
 from tickerkit.runtime.presence import PresenceLease
 
-__all__ = ["INTERVAL_S", "Exchange", "StatusReport"]
+__all__ = ["Exchange", "StatusReport"]
 
-INTERVAL_S = 0.25
 # Counts and rates change with each tick, but nobody reads them four times a second.
 COUNTS_INTERVAL_S = 1.0
 # A page that hears nothing for three times as long says so.
 EVERY_S = 2.0
 # The sign that the kernel lives is sent a little early, for a thread may wake up late.
-EARLY_S = 0.3
+EARLY_S = 0.1
 ENDED = ("stopped",)
 
 Collect = Callable[[bool], tuple[list[DeskRow], list[str]]]

@@ -76,7 +76,7 @@ def dashboard(
         if is_same and board.comm is not None:
             board.show(*feeds)
             return board
-        kept = board.choices if is_same else {name: board.choices[name] for name in FREE}
+        kept = {name: value for name, value in board.choices.items() if is_same or name in FREE}
         choices = cast("DeskChoices", kept)
     made = Dashboard(
         *feeds,

@@ -104,7 +104,9 @@ class PartMeans:
         order = self._order()[:, :-1]
         counts = np.take_along_axis(self._counts, order, axis=1)
         sums = np.take_along_axis(self._sums, order, axis=1)
-        return np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0)
+        means: Array = np.full(sums.shape, np.nan)
+        np.divide(sums, counts, out=means, where=counts > 0)
+        return means
 
     def counts(self) -> Array:
         """Return how many values the complete parts have in all, shape (S,)."""

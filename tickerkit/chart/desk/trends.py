@@ -9,7 +9,7 @@ import numpy as np
 from tickerkit.chart.desk.part_means import PartMeans
 from tickerkit.chart.figure.window import parse_window
 from tickerkit.chart.instruments import Instruments
-from tickerkit.log import TickLog
+from tickerkit.log import Rows, TickLog
 from tickerkit.ticks import NS_PER_S, Array
 
 __all__ = ["MAX_PARTS", "Trends"]
@@ -61,11 +61,13 @@ class Trends:
             stop: number of the row after the last; the instruments must know the rows before it.
             now_ns: the time, in ns since 1970.
         """
-        self._rates.advance(now_ns // NS_PER_S)
         rows = self._log.rows(self._row, stop)
         self._row = max(self._row, rows.stop)
-        if not len(rows):
-            return
+        if len(rows):
+            self._read(rows, now_ns)
+        self._rates.advance(now_ns // NS_PER_S)
+
+    def _read(self, rows: Rows, now_ns: int) -> None:
         codes = rows.array("symbol").astype(np.int64)  # (n,), as all below
         symbols = len(rows.dictionaries["symbol"].words)
         for means in (self._values, self._rates):
