@@ -14,6 +14,7 @@ import pandas as pd
 from tickerkit.errors import FeedFailed, InvalidArgument, Stopped, WaitTimeout
 from tickerkit.feed.charts import FeedCharts
 from tickerkit.feed.connection import Connection
+from tickerkit.feed.freshness import symbol_freshness
 from tickerkit.feed.rotation import Rotation, read_addresses
 from tickerkit.feed.silence import describe_other_process, describe_unknown_messages
 from tickerkit.feed.source_connection import SourceConnection
@@ -35,7 +36,6 @@ from tickerkit.sources import (
     ReplaySource,
     VenueSource,
     WebsocketSource,
-    freshness_frame,
 )
 from tickerkit.sources.raw_events import RawEvents
 from tickerkit.validation import check_number
@@ -200,14 +200,24 @@ class Feed(FeedCharts):
 
     @property
     def freshness(self) -> pd.DataFrame:
-        """What a venue's subscriptions do, as `tk.venue(...).freshness()`; empty without a venue.
+        """How each symbol comes. A call costs time in proportion to the ticks that are new.
 
-        It is known where the venue, or its raw frames, are read in this process: by `tk.live`, for
-        example.
+        Returns:
+            A DataFrame with a row for each symbol that has ticks or was asked for: `status`
+            ("live"; "quiet" when nothing has come for 20 of its usual intervals, and 10 seconds at
+            least; "asked" before its first tick), `last` (UTC; when its newest tick came), `pace_s`
+            (the mean interval of its newest 32 to 64 ticks, by their times; NaN while it has had
+            few), `lag_s` (how long after its time the newest tick came) and `rows` (how many ticks
+            came). Where a venue, or its raw frames, are read in this process, as by `tk.live`, the
+            frame is that of `tk.venue(...).freshness()`, which knows more.
         """
         kinds = VenueSource | ReplaySource | CcxtSource
-        found = [each.freshness() for each in self._sources() if isinstance(each, kinds)]
-        return found[0] if found else freshness_frame([])
+        for source in self._sources():
+            if isinstance(source, kinds) and len(frame := source.freshness()):
+                return frame
+        with self._state.arrivals_lock:
+            now_ns = time.time_ns()
+            return symbol_freshness(self.log, self._state.arrivals, self.symbols, now_ns)
 
     @property
     def current(self) -> Feed:

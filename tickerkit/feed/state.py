@@ -13,6 +13,7 @@ from tickerkit.feed.frame_buffer import FrameBuffers
 from tickerkit.feed.recorder import Recorder
 from tickerkit.fieldmaps import ForeignReader
 from tickerkit.log import Gaps, Latest, Position, TickLog, append_or_note
+from tickerkit.log.pace import Arrivals
 from tickerkit.protocol import Client, PlainClient, Received
 from tickerkit.runtime.workers import Follower
 
@@ -44,6 +45,8 @@ class FeedState:
         self.latest_lock = threading.Lock()
         self.bars = Bars(self.log)
         self.bars_lock = threading.Lock()
+        self.arrivals = Arrivals(self.log)
+        self.arrivals_lock = threading.Lock()
         self.alert_book = AlertBook(self.log, self.gaps)
         self.callbacks: list[Callback] = []
         self.followers: list[Follower] = []
@@ -90,4 +93,5 @@ class FeedState:
         """Replace the locks, in a forked child: a thread of the parent may have held them."""
         self.latest_lock = threading.Lock()
         self.bars_lock = threading.Lock()
+        self.arrivals_lock = threading.Lock()
         self.alert_book.abandon_after_fork()

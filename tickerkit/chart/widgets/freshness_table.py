@@ -32,7 +32,7 @@ def render_freshness(freshness: pd.DataFrame, symbols: Sequence[str]) -> str:
         freshness: as `Feed.freshness` returns it.
         symbols: the symbols to show, in this order; others follow, since they have no tick yet.
     """
-    if not len(freshness):
+    if not len(freshness) or "channel" not in freshness:
         return ""
     now = pd.Timestamp.now("UTC")
     is_unwell = freshness["status"].isin(("mute", "refused"))
