@@ -8,7 +8,7 @@ from typing import NamedTuple
 from tickerkit.alerts.condition import Condition, Firing
 from tickerkit.alerts.silence import Silence
 from tickerkit.alerts.view import LastValues, Tick, View
-from tickerkit.log import Gaps, Rows, TickLog
+from tickerkit.log import Gaps, Position, Rows, TickLog
 from tickerkit.log.pace import Clock
 
 __all__ = ["Fired", "Judge", "Watch"]
@@ -54,11 +54,21 @@ class Watch:
 
 
 class Fired(NamedTuple):
-    """A firing, of which alert it is, and its tick."""
+    """A firing of an alert.
+
+    Attributes:
+        watch: of which alert.
+        firing: what was found.
+        tick: the tick of the event.
+        row: the row by which it was noticed: the tick's own, or of a silence a later one.
+        position: the position of that row; None where the clock has noticed it.
+    """
 
     watch: Watch
     firing: Firing
     tick: Tick
+    row: int
+    position: Position | None
 
 
 class Judge:
@@ -125,7 +135,7 @@ class Judge:
                     codes = watch.codes(self.log.rows())
                     for firing in condition.wake(now_ns, codes):
                         assert firing.tick is not None
-                        found.append(Fired(watch, firing, firing.tick))
+                        found.append(Fired(watch, firing, firing.tick, self.row, None))
         return found
 
     def _judge(self, rows: Rows) -> list[Fired]:
@@ -142,11 +152,13 @@ class Judge:
                 firings = [each for one in watch.conditions for each in one.judge(view, codes)]
                 watch.has_failed = False
             except Exception as error:  # of a condition of the user's
-                watch.has_failed = True
                 watch.on_error(error)
+                watch.has_failed = True
                 continue
             for firing in firings:
                 tick = firing.tick or view.tick(firing.place)
-                found.append((firing.place, rank, firing.code, Fired(watch, firing, tick)))
+                row, position = rows.start + firing.place, rows.position(firing.place)
+                fired = Fired(watch, firing, tick, row, position)
+                found.append((firing.place, rank, firing.code, fired))
         found.sort(key=lambda each: each[:3])
         return [fired for *_, fired in found]

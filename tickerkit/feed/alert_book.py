@@ -15,7 +15,7 @@ from tickerkit.feed.alert_delivery import JOIN_S, Delivery
 from tickerkit.feed.alert_sinks import CsvSink, Webhook
 from tickerkit.feed.callbacks import UserFunction
 from tickerkit.formatting import format_count
-from tickerkit.log import Gaps, Rows, TickLog
+from tickerkit.log import Gaps, Position, Rows, TickLog
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.workers import Follower
@@ -47,6 +47,10 @@ class Alert:
         self.name = name
         self.spec = spec
         self.count = 0
+        # What is found before this row is of before the alert.
+        self.first_row = 0
+        # The row up to which it was judged when the feed stopped; None if it was not.
+        self.ended_row: int | None = None
         self.faults = ErrorLog(f"alert {name}")
         self.notify = self.sound = False
         self.has_stopped = False
@@ -181,6 +185,7 @@ class AlertBook:
     Attributes:
         events: what has fired.
         alerts: the alerts that are not stopped, oldest first.
+        history: the newest tick from before the feed connected; None if that isn't known.
         is_live: returns whether the feed has a connection; a silence is judged by the clock only
             then.
     """
@@ -189,6 +194,7 @@ class AlertBook:
         self.log, self.gaps = log, gaps
         self.events = EventLog()
         self.alerts: list[Alert] = []
+        self.history: Position | None = None
         self.is_live: Callable[[], bool] = lambda: False
         self._made = 0
         self._lock = threading.RLock()  # held while alerts are added or removed
@@ -202,18 +208,23 @@ class AlertBook:
         self._made += 1
         return Alert(self, self._made, spec, name or spec.describe())
 
+    def has_made(self, alert: Alert) -> bool:
+        """Return whether an alert is of this feed."""
+        return alert._book is self
+
     def start(
         self, alert: Alert, when: Callable[..., Any] | None, replaced: Alert | None = None
     ) -> None:
         """Judge an alert from now on: from the row at which the others are judged.
 
         Its condition first sees the ticks held from before, so that it knows the values before the
-        next tick; what it finds there is left out, unless `spec.past` asks for it.
+        next tick; what it finds there is left out, unless `spec.past` asks for it. An alert that
+        ended with the feed, and is the same, is continued from the row up to which it was judged.
 
         Args:
             alert: the alert.
             when: the function that judges, if `spec.is_own`.
-            replaced: an alert that is stopped, if possible at the same row.
+            replaced: the alert of the last run of the cell, which is stopped at the same row.
         """
         conditions = alert.spec.make_conditions(when, alert.name)
         watch = Watch(conditions, alert.spec.symbols, alert.faults.add)
@@ -223,7 +234,12 @@ class AlertBook:
             self._watches[alert], self._by_watch[watch] = watch, alert
             self.alerts = [*self.alerts, alert]
             shared = None if alert.spec.is_own else self._find_shared()
-            self._catch_up(judge, self.log.stop if shared is None else shared.judge.row)
+            row = self.log.stop if shared is None else shared.judge.row
+            if not alert.spec.past:
+                alert.first_row = row
+            if replaced is not None and replaced.ended_row is not None:
+                alert.first_row, alert.count = replaced.ended_row, replaced.count
+            self._catch_up(judge, row)
             if shared is None:
                 self._threads[alert] = JudgeThread(self, judge)
                 if replaced is not None:
@@ -272,6 +288,8 @@ class AlertBook:
             thread.follower.stop()
         for alert in alerts:
             alert.begin_stop()
+            thread = self._threads.get(alert)
+            alert.ended_row = None if thread is None else thread.judge.row
         deadline_s = time.monotonic() + JOIN_S
         for alert in alerts:
             alert.end_deliveries(deadline_s)
@@ -294,9 +312,11 @@ class AlertBook:
 
     def publish(self, fired: Iterable[Fired]) -> None:
         """Add events to the list, and have them delivered."""
-        for watch, firing, tick in fired:
+        for watch, firing, tick, row, position in fired:
             alert = self._by_watch.get(watch)
-            if alert is None:  # stopped meanwhile
+            if alert is None or row < alert.first_row:  # it was stopped meanwhile, or began later
+                continue
+            if not alert.spec.past and self._is_history(position):
                 continue
             with self._publishing:
                 event = AlertEvent(
@@ -332,6 +352,13 @@ class AlertBook:
         self._lock, self._publishing = threading.RLock(), threading.Lock()
         self.alerts, self._threads = [], {}
 
+    def _is_history(self, position: Position | None) -> bool:
+        """Return whether a tick is one from before the feed connected."""
+        history = self.history
+        if position is None or history is None:
+            return False
+        return position.epoch == history.epoch and position.seq <= history.seq
+
     def _find_shared(self) -> JudgeThread | None:
         """Return the thread that judges the alerts without a function of the user's."""
         for alert, thread in self._threads.items():
@@ -341,9 +368,7 @@ class AlertBook:
 
     def _catch_up(self, judge: Judge, row: int) -> None:
         """Have a new alert see the rows before it begins."""
-        for fired in judge.take(self.log.rows(judge.row, row)):
-            if fired.watch in self._by_watch and self._by_watch[fired.watch].spec.past:
-                self.publish([fired])
+        self.publish(judge.take(self.log.rows(judge.row, row)))
         judge.row = max(judge.row, row)
 
 

@@ -83,7 +83,8 @@ class FeedAlerts(FeedReaders):
                 `feed.frame()`, and returns a truth value for each row. It fires where that becomes
                 true for a symbol. Frames may have any number of rows, so each row has to be judged
                 by itself. The function has a thread of its own, and may be slow.
-            past: judge the ticks held from before now, too.
+            past: judge the ticks from before now, too: those held, and the history that a feed gets
+                when it connects.
             call: called with each `AlertEvent`, in a thread of its own; may be a coroutine
                 function. What it raises is counted in `alert.faults`, and the calls continue.
             webhook: address to which each event is posted as JSON, in a thread of its own. It is
@@ -134,6 +135,9 @@ class FeedAlerts(FeedReaders):
         book.is_live = self._is_live
         cell = cell_slot("alert", self._source)
         previous: Alert | None = cell.last()
+        if previous is not None and not book.has_made(previous):
+            previous.stop()
+            previous = None
         made = previous
         if previous is None or previous.spec != spec or previous not in book.alerts:
             made = book.make_alert(spec, name)
@@ -142,6 +146,9 @@ class FeedAlerts(FeedReaders):
         made.notify, made.sound = notify, sound
         made.deliver_to(sinks, book.events.stop)
         if made is not previous:
+            # One that ended with the feed is continued where it was if nothing else has changed.
+            if previous is not None and previous.spec != spec:
+                previous.ended_row = None
             book.start(made, when, previous)
         elif when is not None:
             book.set_function(made, when)

@@ -405,6 +405,9 @@ class Feed(FeedCharts):
                 self._state.gaps.add(event)
                 self._notify()
             case Hello():
+                if not self.log.runs and self._state.resume is None:
+                    # Ticks before it come first, and are from before now.
+                    self._state.alert_book.history = Position(event.epoch, max(event.next - 1, 0))
                 self.log.units = self._state.client.units
 
     def _is_live(self) -> bool:
