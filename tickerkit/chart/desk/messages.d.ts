@@ -101,7 +101,7 @@ export interface FeedState {
   symbols: number;
   gaps: number;
   lag_ms: number | null;
-  /** What to know about a guessed field map; mostly empty. */
+  /** What to know about a guessed field map, or that another notebook serves it; mostly empty. */
   note: string;
   /** The newest error; mostly empty. */
   error: string;

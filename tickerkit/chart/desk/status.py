@@ -22,6 +22,10 @@ def describe_feed(feed: Feed, name: str) -> FeedState:
     if len(newest):
         lag_ns = int(newest.array("received")[-1]) - int(newest.array("time")[-1])
         lag_ms = round(lag_ns / 1e6, 1)
+    notes = [
+        f"served by {feed.served_by}" if feed.served_by else "",
+        f"feed.fields: {feed.fields_note}" if feed.fields_note else "",
+    ]
     errors = [feed.last_error, feed.source_problem]
     return {
         "name": name,
@@ -33,7 +37,7 @@ def describe_feed(feed: Feed, name: str) -> FeedState:
         "symbols": len(log.symbols()),
         "gaps": feed.gap_count,
         "lag_ms": lag_ms,
-        "note": f"feed.fields: {feed.fields_note}" if feed.fields_note else "",
+        "note": "; ".join(filter(None, notes)),
         "error": "; ".join(filter(None, errors)),
     }
 
