@@ -24,7 +24,7 @@ from tickerkit.cli import main
 from tickerkit.feed import Feed
 from tickerkit.log import gaps_from_frame
 from tickerkit.storage import CsvFile, load, write_csv
-from tickerkit.storage.paths import naming_from_path
+from tickerkit.storage.paths import naming_from_path, recordings_in
 from tickerkit.storage.recording import combine
 
 
@@ -89,6 +89,21 @@ def test_source_is_recorded_to_its_end(tmp_path: Path, capsys: pytest.CaptureFix
     assert re.fullmatch(
         r"100 ticks of 3 symbols in \d+\.\d s, [\d.]+ kB, no gaps", end[len(f"{out}: ") :]
     )
+
+
+def test_partition_option_lays_files_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The folder is a data set by symbol; its files together are the recording."""
+    source = write_csv(ticks(*range(1, 101)), tmp_path / "source.csv")
+    out = tmp_path / "captures"
+    assert run(source, "-o", out, "--partition", "symbol") == 0
+    assert f" to {out};" in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == [f"symbol=S{n}" for n in range(3)]
+    (path,) = recordings_in(out)
+    assert load(path).frame["seq"].tolist() == list(range(1, 101))
+    assert run(source, "-o", out, "--partition", "symbol", "--raw") == 2
+    assert "Invalid --raw" in capsys.readouterr().err
 
 
 def test_ticks_option_limits_the_recording_exactly(tmp_path: Path) -> None:
@@ -396,6 +411,7 @@ def test_options_are_passed_to_the_recorder(
         "fsync": True,
         "rotate": "100MB",
         "compression": "zstd",
+        "partition": None,
         "max_disk": "10GB",
         "raw": True,
     }

@@ -86,6 +86,13 @@ def record(
         str | None,
         typer.Option(metavar="KIND", help="Compression of the files in a folder: gzip or zstd."),
     ] = None,
+    partition: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEYS",
+            help="Lay Parquet files out in folders, as data sets are: day, symbol, or day,symbol.",
+        ),
+    ] = None,
     max_disk: Annotated[
         str | None,
         typer.Option(
@@ -134,7 +141,9 @@ def record(
     for_s = None if duration is None else parse_duration("for", duration)
     wanted = parse_symbols(symbols)
     mode: Mode = "new" if new else "overwrite" if overwrite else "append"
-    naming = naming_from_path(out, rotates=rotate is not None, compression=compression)
+    naming = naming_from_path(
+        out, rotates=rotate is not None, compression=compression, partition=partition
+    )
     if mode == "new" and not naming.timed and naming.files():
         raise TickerkitError(f"{out} exists; leave out --new to resume it, or pass --overwrite")
     earlier_ticks, resume = _read_last_tick(naming) if mode == "append" else (0, None)
@@ -171,6 +180,7 @@ def record(
                 fsync=fsync,
                 rotate=rotate,
                 compression=compression,
+                partition=partition,
                 max_disk=max_disk,
                 raw=raw,
             )

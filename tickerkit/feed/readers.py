@@ -182,6 +182,7 @@ class FeedReaders(FeedData, Lifecycle):
         rotate: str | int | None = None,
         compression: str | None = None,
         format: str | None = None,  # noqa: A002
+        partition: str | Sequence[str] | None = None,
         max_disk: str | int | None = None,
         raw: bool = False,
     ) -> Recorder:
@@ -208,6 +209,11 @@ class FeedReaders(FeedData, Lifecycle):
                 folder rotates each day by default.
             compression: "gzip" or "zstd", for the CSV files of a folder.
             format: "csv" or "parquet", for the files of a folder.
+            partition: "day", "symbol" or ("day", "symbol"): lay the Parquet files of a folder out
+                as `day=2026-11-29/symbol=AAPL/….parquet`, by the UTC day of `time`, as DuckDB,
+                Polars, Spark and pyarrow read data sets. They appear when a file is finished: each
+                day, as `rotate` says, and at the end; until then its rows are in the folder
+                `_recording`. `tk.replay(folder)` reads them in the order in which they came.
             max_disk: disk space that the recording may take, such as "10GB"; what earlier runs have
                 recorded of this address and these symbols counts. With rotation, the oldest
                 finished files are removed, and a file has at most an eighth of the space; without,
@@ -253,6 +259,7 @@ class FeedReaders(FeedData, Lifecycle):
             rotate=rotate,
             compression=compression,
             format=format,
+            partition=partition,
             max_disk=max_disk,
         )
         self._state.recorders = [*self.recorders, recorder]

@@ -6,10 +6,11 @@ import contextlib
 import errno
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tickerkit.errors import InvalidArgument
 from tickerkit.feed.frame_buffer import Connected, Dropped, Entry, FrameBuffer, SyntheticHello
 from tickerkit.formatting import format_count, format_size
 from tickerkit.log import Gaps, Position, Reader, Rows, TickLog
@@ -206,7 +207,16 @@ class Recorder(Lifecycle):
 
     @property
     def path(self) -> Path:
-        """Path of the file being written; a Parquet file appears when it is finished."""
+        """Path of the file being written; a Parquet file appears when it is finished.
+
+        Of a recording with a partition, the folder.
+        """
+        naming = self._writer.naming
+        return naming.folder.parent if naming.partition else self._writer.path
+
+    @property
+    def file(self) -> Path:
+        """Path of the file being written, as storage knows it."""
         return self._writer.path
 
     @property
@@ -397,6 +407,7 @@ def start_recorder(
     rotate: str | int | None,
     compression: str | None,
     format: str | None,  # noqa: A002
+    partition: str | Sequence[str] | None,
     **options: Any,
 ) -> Recorder:
     """Start a recorder, or continue in the file of the recorder that the same cell made before.
@@ -412,16 +423,23 @@ def start_recorder(
         rotate: when to begin a new file.
         compression: of the files of a folder.
         format: of the files of a folder.
+        partition: by which keys the files of a folder are laid out.
         **options: further arguments of `Recorder`.
     """
     naming = naming_from_path(
-        path, rotates=rotate is not None, compression=compression, format=format
+        path,
+        rotates=rotate is not None,
+        compression=compression,
+        format=format,
+        partition=partition,
     )
+    if naming.partition and keep_frames is not None:
+        raise InvalidArgument("raw", True, "False with partition=; record the frames elsewhere")
     reader = continued = None
     if previous is not None:
         same_file = naming == previous.naming
         reader = previous.hand_over(log, same_file=same_file)
-        continued = previous.path if reader is not None and same_file else None
+        continued = previous.file if reader is not None and same_file else None
         before = previous.last if reader is not None else before
     frames = FrameBuffer() if keep_frames is not None else None
     stop_frames = keep_frames(frames) if keep_frames is not None and frames is not None else None
@@ -441,6 +459,7 @@ def start_recorder(
             rotate=rotate,
             compression=compression,
             format=format,
+            partition=partition,
             **options,
         )
     except BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.csv.parts import parts_of
 from tickerkit.storage.files import is_locked
 from tickerkit.storage.parquet import from_csv, read_metadata
+from tickerkit.storage.partitions import partition_files
 from tickerkit.storage.paths import Naming, working_path
 from tickerkit.storage.recording import load
 from tickerkit.storage.sidecar import End, Sidecar, read_sidecar
@@ -112,6 +113,8 @@ def _reach(end: End, gaps: Iterable[Gap]) -> int:
 def _read_end(path: Path, about: Sidecar) -> tuple[End, list[Gap]]:
     """Return the last row of a file, and its gaps; only an unfinished file is read whole."""
     written = working_path(path) if working_path(path).exists() else path
+    if written == path and partition_files(path) and about.end is not None:
+        return about.end, about.gaps
     if not written.stat().st_size:  # created when the disk was full
         return End(0), []
     end, is_whole = about.end, len(parts_of(written)) == 1
@@ -140,8 +143,12 @@ def is_unfinished(path: Path, about: Sidecar) -> bool:
     return bool(about.heads) and about.end is None and working_path(path).exists()
 
 
-def finish(path: Path) -> None:
+def finish(path: Path, partition: Sequence[str] = ()) -> None:
     """Finish a file: make Parquet of the CSV beside it, or write the end of a CSV.
+
+    Args:
+        path: the file.
+        partition: the keys by which Parquet files are laid out.
 
     Raises:
         RecordingError: it is damaged, or is being written to.
@@ -154,7 +161,7 @@ def finish(path: Path) -> None:
     elif csv.exists():
         if is_locked(csv):
             raise RecordingError(csv, "another program or cell is recording to it", "converted")
-        from_csv(path)
+        from_csv(path, partition)
 
 
 def _read_about(path: Path) -> Sidecar:

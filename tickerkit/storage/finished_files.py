@@ -5,7 +5,7 @@ They are made complete after a crash, converted to Parquet, counted for `max_dis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tickerkit.storage.earlier_files import finish
@@ -21,6 +21,7 @@ class FinishedFiles:
         earlier: the files of earlier runs that `max_disk` counts, oldest name first.
         unfinished: those that a crash has left unfinished.
         on_error: called when a file can't be finished.
+        partition: the keys by which Parquet files are laid out.
 
     Attributes:
         removed: how many files were removed.
@@ -33,10 +34,11 @@ class FinishedFiles:
         earlier: Iterable[Path],
         unfinished: Iterable[Path],
         on_error: Callable[[Exception], object],
+        partition: Sequence[str] = (),
     ) -> None:
         self.removed = self.own_bytes = 0
         self.converting = False
-        self._on_error = on_error
+        self._on_error, self._partition = on_error, partition
         self._unfinished = list(unfinished)
         # The size of each file, the oldest first.
         self._earlier = {path: _size_of(path) for path in earlier}
@@ -65,7 +67,7 @@ class FinishedFiles:
         try:
             for path in list(self._unfinished):
                 try:
-                    finish(path)
+                    finish(path, self._partition)
                 except Exception as error:
                     self._on_error(error)
                     if isinstance(error, OSError):

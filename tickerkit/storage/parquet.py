@@ -25,8 +25,22 @@ from tickerkit.storage.csv.read import read_file
 from tickerkit.storage.files import Mode, check_regular, prepare_path, replacing, unreadable
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
+from tickerkit.storage.partitions import (
+    in_order_of_arrival,
+    partition_files,
+    partition_path,
+    restore_symbol,
+    split,
+)
 from tickerkit.storage.paths import working_path
-from tickerkit.storage.sidecar import End, Sidecar, encode_lines, parse_lines, sidecar_path
+from tickerkit.storage.sidecar import (
+    End,
+    Partition,
+    Sidecar,
+    encode_lines,
+    parse_lines,
+    sidecar_path,
+)
 from tickerkit.ticks import UTC_NS
 from tickerkit.validation import check_path
 
@@ -100,10 +114,30 @@ def write_parquet(
     return path
 
 
-def _write(frame: pd.DataFrame, path: Path, about: Sidecar) -> None:
-    """Write a file that holds ticks, and what is known about them."""
+def _write_partitions(
+    frame: pd.DataFrame, path: Path, about: Sidecar, partition: Sequence[str]
+) -> None:
+    """Write ticks to a file in each partition that they belong to."""
+    taken: set[str] = set()
+    for values, rows in split(frame, partition):
+        target = partition_path(path, values, taken)
+        _write(rows, target, about, (Partition(values), End.from_frame(frame)))
+
+
+def _write(
+    frame: pd.DataFrame, path: Path, about: Sidecar, last: Sequence[Partition | End] | None = None
+) -> None:
+    """Write a file that holds ticks, and what is known about them.
+
+    Args:
+        frame: the ticks.
+        path: the file.
+        about: what is known.
+        last: the last lines of that; by default the end of these ticks.
+    """
     table = _widen_dictionaries(pa.Table.from_pandas(frame, preserve_index=False))
-    text = encode_lines([*about.lasting_lines, *about.heads, End.from_frame(frame)])
+    last = [End.from_frame(frame)] if last is None else last
+    text = encode_lines([*about.lasting_lines, *about.heads, *last])
     metadata = {**(table.schema.metadata or {}), KEY: text}
     table = table.replace_schema_metadata(metadata)
     # Prices hardly repeat, so a dictionary of them only costs. Times and seqs grow in small steps,
@@ -153,8 +187,12 @@ def _is_whole(kind: pa.DataType) -> bool:
     return pa.types.is_timestamp(kind) or kind in ("int64", "int32")
 
 
-def from_csv(path: Path) -> None:
+def from_csv(path: Path, partition: Sequence[str] = ()) -> None:
     """Append the CSV beside a Parquet file to it, and remove the CSV; there may be no Parquet yet.
+
+    Args:
+        path: the Parquet file.
+        partition: the keys by which a recording in `RECORDING` is laid out.
 
     Raises:
         RecordingError: one of the files is not a recording, or the CSV is damaged, other than by a
@@ -166,10 +204,17 @@ def from_csv(path: Path) -> None:
         str(each) for each in content.problems if each.kind not in ("torn", "unfinished")
     ]:
         raise RecordingError(csv, "; ".join(damage), "converted")
-    _write(content.frame, path, content.sidecar)
+    if partition:
+        _write_partitions(content.frame, path, content.sidecar, partition)
+    else:
+        _write(content.frame, path, content.sidecar)
     remove_parts(csv)
     csv.unlink()
     sidecar_path(csv).unlink(missing_ok=True)
+    if partition:
+        # An empty folder is none of a data set. Another recorder may have a file in it.
+        with contextlib.suppress(OSError):
+            path.parent.rmdir()
 
 
 def prepare_parquet(path: Path, mode: Mode) -> Position | None:
@@ -199,6 +244,7 @@ def read_metadata(path: Path) -> Sidecar:
     Raises:
         RecordingError: it is not a Parquet file.
     """
+    path = next(iter(partition_files(path)), path)
     try:
         check_regular(path)
         with pa.OSFile(os.fspath(path)) as file:
@@ -248,7 +294,8 @@ def read_parquet_file(path: Path) -> Content:
     """
     csv = working_path(path)
     if not csv.exists():
-        return _read(path)
+        files = partition_files(path)
+        return _read_partitions(files) if files else _read(path)
     content = read_file(csv)
     frame, sidecar, problems = content.frame, content.sidecar, content.problems
     if path.exists():
@@ -260,6 +307,29 @@ def read_parquet_file(path: Path) -> Content:
     about = f"its newest rows are in {csv.name}, and were read from that file"
     unfinished = Problem.from_ranges("unfinished", "file", [(0, 0)], about)
     return Content(frame, sidecar, [*problems, unfinished], own=bool(sidecar.heads))
+
+
+def _read_partitions(files: Sequence[Path]) -> Content:
+    """Read the files of one recording, whose rows are in several partitions."""
+    contents, problems = [], []
+    for number, path in enumerate(files, 1):
+        try:
+            contents.append(_read(path))
+        except RecordingError as error:
+            if len(files) == 1:
+                raise
+            about = f"{path.parent.name}/{path.name}: {error.problem}; left out"
+            problems.append(Problem.from_ranges("damaged", "file", [(number, number)], about))
+    problems += [problem for content in contents for problem in content.problems]
+    if not contents:
+        raise RecordingError(files[0], str(problems[0]))
+    # Each file says the same about the whole.
+    whole = contents[0].sidecar
+    whole.partition = {}
+    frame = combine_frames([content.frame for content in contents])
+    if {"epoch", "seq", "received"} <= set(frame):
+        frame = in_order_of_arrival(frame)
+    return Content(frame, whole, problems, own=all(content.own for content in contents))
 
 
 def _read(path: Path) -> Content:
@@ -289,7 +359,9 @@ def _read(path: Path) -> Content:
     except (ValueError, KeyError, TypeError, AttributeError):  # pandas' metadata are damaged
         frame = table.to_pandas(ignore_metadata=True)
     own = bool(lines)
-    return Content(_restore_types(frame) if own else frame, sidecar, problems, own=own)
+    if own:
+        frame = restore_symbol(_restore_types(frame), sidecar.partition)
+    return Content(frame, sidecar, problems, own=own)
 
 
 def _read_groups(reader: pq.ParquetFile) -> tuple[pa.Table, list[tuple[int, int]]]:

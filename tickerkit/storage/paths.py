@@ -7,12 +7,19 @@ import os
 import re
 import time
 from calendar import timegm
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tickerkit.errors import InvalidArgument
 from tickerkit.storage.csv.parts import is_part, parts_of
 from tickerkit.storage.files import COMPRESSIONS
+from tickerkit.storage.partitions import (
+    RECORDING,
+    group_partitions,
+    parse_partition,
+    partition_files,
+)
 from tickerkit.storage.sidecar import sidecar_path
 from tickerkit.validation import check_choice, check_path
 
@@ -40,7 +47,8 @@ FORMATS = ("csv", "parquet")
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 PERIODS_S = {"day": 86_400, "hour": 3_600}
 NAME_TIME = "%Y%m%dT%H%M%SZ"
-TIMED_ENDING = r"-\d{8}T\d{6}Z(\.csv|\.csv\.gz|\.csv\.zst|\.parquet)"
+NAME_OF_TIME = r"-\d{8}T\d{6}Z"
+TIMED_ENDING = rf"{NAME_OF_TIME}(\.csv|\.csv\.gz|\.csv\.zst|\.parquet)"
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)\s*", re.IGNORECASE)
 
 
@@ -53,12 +61,14 @@ class Naming:
         stem: the start of their names.
         suffix: one of ".csv", ".csv.gz", ".csv.zst" and ".parquet".
         timed: whether each file has its start time in its name; else there is only one file.
+        partition: by which keys finished files are laid out, see `partitions`; empty for none.
     """
 
     folder: Path
     stem: str
     suffix: str
     timed: bool
+    partition: tuple[str, ...] = ()
 
     @property
     def is_parquet(self) -> bool:
@@ -104,9 +114,11 @@ class Naming:
         if not self.timed:
             path = self.path(0)
             return [path] if path.is_file() or working_path(path).is_file() else []
-        if not self.folder.is_dir():
-            return []
-        written = (each.name for each in self.folder.iterdir() if each.is_file())
+        folders = [self.folder] if self.folder.is_dir() else []
+        if self.partition:
+            root = self.folder.parent
+            folders += [*root.glob("[!._]*=*/"), *root.glob("[!._]*=*/*=*/")]
+        written = (each.name for folder in folders for each in folder.iterdir() if each.is_file())
         names = set(map(_final_name, written))
         timed_name = re.compile(re.escape(self.stem) + TIMED_ENDING)
         return [self.folder / name for name in sorted(names) if timed_name.fullmatch(name)]
@@ -135,7 +147,8 @@ def files_of(path: Path) -> list[Path]:
     """Return the files that belong to a file of a recording and exist, raw frames included."""
     rows = {path, *parts_of(working_path(path))}
     raw = {raw_path(path, compression) for compression in (None, *COMPRESSIONS)}
-    return [each for each in sorted({*rows, *map(sidecar_path, rows), *raw}) if each.exists()]
+    beside = {*rows, *map(sidecar_path, rows), *raw}
+    return [*(each for each in sorted(beside) if each.exists()), *partition_files(path)]
 
 
 def is_jsonl(path: Path) -> bool:
@@ -148,7 +161,8 @@ def recordings_in(folder: Path) -> list[Path]:
 
     A partition is a folder named `key=value`, such as `day=2026-11-20`. Hidden files, sidecars,
     further parts of a CSV, and raw frames beside a recording of ticks are not among them. A Parquet
-    file that is not finished has its final name here; `working_path` has its rows.
+    file that is not finished has its final name here; `working_path` has its rows. Files that a
+    recorder has laid out by symbol are one recording, see `partitions`.
     """
     names = {path.name for path in folder.iterdir() if path.is_file() and path.name[0] != "."}
     names = {name for name in names if name.endswith(ENDINGS) and not name.endswith(SIDECAR)}
@@ -157,9 +171,10 @@ def recordings_in(folder: Path) -> list[Path]:
     found -= {name for name in found if is_part(folder / name)}
     beside = {name for name in found if RAW in name and _stem(name) in stems}
     paths = [folder / name for name in sorted(found - beside)]
-    for part in sorted(folder.glob("[!.]*=*/")):
-        paths += recordings_in(part)
-    return paths
+    parts = [path for part in sorted(folder.glob("[!.]*=*/")) for path in recordings_in(part)]
+    growing = recordings_in(folder / RECORDING) if (folder / RECORDING).is_dir() else []
+    recorded = re.compile(rf".+{NAME_OF_TIME}\.parquet")
+    return paths + group_partitions(folder, [*parts, *growing], recorded)
 
 
 def recording_name(path: Path) -> tuple[Path, str]:
@@ -168,7 +183,7 @@ def recording_name(path: Path) -> tuple[Path, str]:
     The files of one recording differ by the time in their names, or by the partition they are in.
     """
     folder = path.parent
-    while "=" in folder.name:
+    while "=" in folder.name or folder.name == RECORDING:
         folder = folder.parent
     return folder, re.sub(TIMED_ENDING + "$", r"\1", path.name)
 
@@ -189,6 +204,7 @@ def naming_from_path(
     rotates: bool = False,
     compression: str | None = None,
     format: str | None = None,  # noqa: A002
+    partition: str | Sequence[str] | None = None,
 ) -> Naming:
     """Return how the files of a recording are named.
 
@@ -197,11 +213,17 @@ def naming_from_path(
         rotates: whether the recording has several files.
         compression: "gzip", "zstd" or None, for a folder.
         format: "csv" or "parquet", for a folder.
+        partition: by which of "day" and "symbol" the Parquet files of a folder are laid out.
 
     Raises:
-        InvalidArgument: the compression or format is unknown, or contradicts the file's name.
+        InvalidArgument: the compression or format is unknown, or contradicts the file's name or
+            the partition.
     """
     check_path("path", path)
+    keys = parse_partition(partition)
+    if keys and format not in (None, "parquet"):
+        raise InvalidArgument("format", format, '"parquet" for a recording with a partition')
+    format = "parquet" if keys else format  # noqa: A001
     check_choice("format", format, (*FORMATS, None))
     check_choice("compression", compression, (*COMPRESSIONS, None))
     if format == "parquet" and compression is not None:
@@ -213,7 +235,10 @@ def naming_from_path(
         suffix = (
             ".parquet" if format == "parquet" else f".csv{COMPRESSIONS.get(compression or '', '')}"
         )
-        return Naming(place, "ticks", suffix, timed=True)
+        folder = place / RECORDING if keys else place
+        return Naming(folder, "ticks", suffix, timed=True, partition=keys)
+    if keys:
+        raise InvalidArgument("path", place.name, "a folder for a recording with a partition")
     found = _find_suffix(place.name)
     if found is None:
         expected = f"a folder, or a file name that ends in {', '.join(SUFFIXES[1:])} or .parquet"

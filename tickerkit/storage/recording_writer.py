@@ -50,6 +50,7 @@ class RecordingWriter:
         rotate: "day", "hour" or a size. By default, a folder gets a file for each UTC day.
         compression: "gzip", "zstd" or None, for a folder.
         format: "csv" or "parquet", for a folder.
+        partition: by which of "day" and "symbol" the Parquet files of a folder are laid out.
         max_disk: how many bytes all files may take, those of earlier runs included. Beyond that the
             oldest finished files are removed; if there are none, writing fails.
         fsync: whether each write waits until it is on the disk.
@@ -63,7 +64,8 @@ class RecordingWriter:
         on_error: called when a file can't be converted to Parquet; the writer goes on.
 
     Attributes:
-        path: the file that is being written. A Parquet file exists when it is finished.
+        path: the file that is being written. A Parquet file exists when it is finished; with a
+            partition, `path` stands for the files of its name, see `partitions`.
         naming: how the files are named.
         row: number of the next row of the log.
         written: how many rows were written.
@@ -83,6 +85,7 @@ class RecordingWriter:
         rotate: str | int | None = None,
         compression: str | None = None,
         format: str | None = None,  # noqa: A002
+        partition: str | Sequence[str] | None = None,
         max_disk: str | int | None = None,
         fsync: bool = False,
         raw: bool = False,
@@ -95,7 +98,11 @@ class RecordingWriter:
     ) -> None:
         self._rotation = Rotation.parse(rotate)
         self.naming = naming_from_path(
-            path, rotates=rotate is not None, compression=compression, format=format
+            path,
+            rotates=rotate is not None,
+            compression=compression,
+            format=format,
+            partition=partition,
         )
         if self.naming.timed and self._rotation is None:
             self._rotation = Rotation.parse("day")
@@ -153,7 +160,7 @@ class RecordingWriter:
         counts = self._max_bytes is not None
         counted = [path for path, about in left if counts and self._is_own(about)]
         unfinished = [path for path, about in left if is_unfinished(path, about)]
-        return FinishedFiles(counted, unfinished, self._on_error)
+        return FinishedFiles(counted, unfinished, self._on_error, self.naming.partition)
 
     def _is_own(self, about: Sidecar) -> bool:
         """Return whether an earlier run recorded the same ticks."""

@@ -5,7 +5,7 @@ must be able to read the CSV, and no form of comment is skipped by both spreadsh
 `pandas.read_csv`. A recording without its sidecar can be read as well; the types of its columns are
 then inferred from its values.
 
-The sidecar is a file of JSON lines of seven types:
+The sidecar is a file of JSON lines of these types:
 
     {"type":"head","made":1763000000123456789,"source":"ws://…","symbols":["A"],"sum":3632233996}
     {"type":"columns","kinds":{"seq":"int","symbol":"text"},"words":{"symbol":["A","B"]},"sum":…}
@@ -13,6 +13,7 @@ The sidecar is a file of JSON lines of seven types:
     {"type":"gap","epoch":"a1b2","from":5,"to":9,"reason":"…","last_before":…,"first_after":…,"sum":…}
     {"type":"misfits","counts":{"note":3},"sum":…}
     {"type":"units","units":{"temperature":"°C"},"sum":…}
+    {"type":"partition","values":{"day":"2026-11-29","symbol":"AAPL"},"sum":…}
     {"type":"end","rows":1000,"size":65536,"epoch":"a1b2","seq":1009,"time":1763000000123456789,…}
 
 Each program that writes to the recording adds a `head`. Of several `columns` the newest is valid.
@@ -20,7 +21,8 @@ Each `block` has the checksum of the text since the block before. The counts of 
 several `units` of a column the newest is valid. An `end` is the last line of a finished recording;
 it is missing while the recording is written, and after a crash. Lines are only appended, so that a
 crash damages at most the last line. A Parquet file holds the heads, the gaps, the misfits, the
-units and the end in its own metadata.
+units and the end in its own metadata. There, a `partition` says that the file has only some of the
+recording's rows; the other lines are about the whole.
 
 `sum` is the CRC-32 of the line without it. A line that doesn't match its sum is left out and
 reported. A complete recording has its heads and kinds twice, so a flipped bit costs none of them.
@@ -53,6 +55,7 @@ __all__ = [
     "Head",
     "Line",
     "Misfits",
+    "Partition",
     "Sidecar",
     "Units",
     "add_counts",
@@ -205,7 +208,17 @@ class Units(msgspec.Struct, tag="units"):
     units: dict[str, str]
 
 
-Line: TypeAlias = Head | Columns | Block | Gap | Misfits | Units | End
+class Partition(msgspec.Struct, tag="partition"):
+    """Which rows of a recording a file has.
+
+    Attributes:
+        values: by key, as in the names of its folders: "day", "symbol".
+    """
+
+    values: dict[str, str]
+
+
+Line: TypeAlias = Head | Columns | Block | Gap | Misfits | Units | Partition | End
 
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _encoder = msgspec.json.Encoder()
@@ -222,6 +235,7 @@ class Sidecar(msgspec.Struct):
         end: the end of a finished recording.
         misfits: how many values are not in the recording, by column.
         units: the unit of each column that has one.
+        partition: by key, which rows of the recording the file has; empty for all.
         size: the size of its whole lines in bytes, without a last line that is cut off.
         damaged: the numbers of the lines that are left out.
         unsure: the indices of the blocks before which a line is left out, perhaps a block: where
@@ -235,6 +249,7 @@ class Sidecar(msgspec.Struct):
     end: End | None = None
     misfits: dict[str, int] = {}
     units: dict[str, str] = {}
+    partition: dict[str, str] = {}
     size: int = 0
     damaged: list[int] = []
     unsure: list[int] = []
@@ -257,6 +272,8 @@ class Sidecar(msgspec.Struct):
             case Units():
                 # A file may have been edited: only what can be shown.
                 self.units = {**self.units, **select_units(line.units)}
+            case Partition():
+                self.partition = line.values
             case End():
                 self.end = line
 
@@ -318,6 +335,8 @@ class Sidecar(msgspec.Struct):
     @property
     def symbols(self) -> list[str] | None:
         """The symbols recorded, in the order of the heads; None for all."""
+        if "symbol" in self.partition:
+            return [self.partition["symbol"]]
         named = [head.symbols for head in self.heads]
         if None in named or not named:
             return None
