@@ -1,6 +1,6 @@
 """The command line.
 
-`tickerkit serve | lab | watch | talk | room | record | replay | verify | convert | doctor`
+`tickerkit serve | lab | watch | talk | room | record | replay | verify | convert | query | doctor`
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from tickerkit.cli.convert import convert
 from tickerkit.cli.doctor import doctor
 from tickerkit.cli.exit_codes import MISUSED
 from tickerkit.cli.lab import lab
+from tickerkit.cli.query import query
 from tickerkit.cli.record import record
 from tickerkit.cli.relay import relay
 from tickerkit.cli.replay import replay
@@ -34,6 +35,7 @@ COMMANDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "record": (record, {}),
     "verify": (verify, {}),
     "convert": (convert, {}),
+    "query": (query, {}),
     "doctor": (doctor, {}),
 }
 

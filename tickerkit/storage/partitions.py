@@ -116,7 +116,7 @@ def restore_symbol(frame: pd.DataFrame, values: Mapping[str, str]) -> pd.DataFra
     if "symbol" in values and "symbol" not in frame:
         word = pd.CategoricalDtype(pd.Index([values["symbol"]], dtype="str"))
         codes = np.zeros(len(frame), dtype=np.int8)
-        symbols = pd.Categorical.from_codes(codes, dtype=word)
+        symbols = pd.Series(pd.Categorical.from_codes(codes, dtype=word), index=frame.index)
         frame.insert(min(2, frame.shape[1]), "symbol", symbols)
     return frame
 
