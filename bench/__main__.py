@@ -5,6 +5,7 @@ fanout   ticks delivered to 10, 100 and 1,000 clients, against four other ways
 latency  from a source to a frame, each tick sent by itself, against websockets' broadcast
 frames   from the wire into a frame, against four other ways; memory; the slowest append
 bars     bars of ten million ticks, against pandas
+arrow    a table of ten million ticks, SQL over it, and as-of joins, against pandas
 busy     a server in a kernel that computes, or in a process beside it
 load     100,000 ticks a second to 300 readers
 rest     to a file and back, against pandas; the cost of a recording for a feed
@@ -34,6 +35,7 @@ SCRIPTS = {
     "latency": [],
     "frames": [],
     "bars": [],
+    "arrow": [],
     "busy": [],
     "load": [],
     "rest": [],

@@ -18,6 +18,7 @@ from soaks import soak
 
 from tickerkit.log import TickLog
 from tickerkit.log import arrow as arrow_module
+from tickerkit.log import tick_log as tick_log_module
 from tickerkit.ticks import read_ticks
 
 T0 = 1_763_000_000 * 10**9
@@ -47,6 +48,7 @@ def append(log: TickLog, numbers: range) -> None:
 @pytest.fixture
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(arrow_module, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(tick_log_module, "BLOCK_ROWS", 64)
 
 
 def test_table_equals_the_frame() -> None:
@@ -65,6 +67,14 @@ def test_table_equals_the_frame_while_the_log_drops_rows() -> None:
         table.validate(full=True)
         pd.testing.assert_frame_equal(table.to_pandas(), log.frame())
     assert len(log._arrow._validity) <= 8 * len(log.columns())
+
+
+@pytest.mark.usefixtures("_small_blocks")
+def test_missing_numbers_are_found_as_ticks_come() -> None:
+    """The first table of a long log looks only at the newest block."""
+    log = make_log(500, step=300)
+    assert {block for name, block in log._arrow._validity if name == "price"} == set(range(7))
+    pd.testing.assert_frame_equal(log.to_arrow().to_pandas(), log.frame())
 
 
 def test_missing_numbers_are_null() -> None:

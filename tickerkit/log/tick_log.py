@@ -24,7 +24,7 @@ import pandas as pd
 
 from tickerkit.errors import InvalidArgument
 from tickerkit.limits import MAX_EPOCH_LENGTH
-from tickerkit.log.arrow import ArrowTables
+from tickerkit.log.arrow import BLOCK_ROWS, ArrowTables
 from tickerkit.log.books import Books
 from tickerkit.log.columns import FIXED, ColumnEncoder
 from tickerkit.log.compaction import Compaction
@@ -292,6 +292,8 @@ class TickLog:
         self.state = Snapshot(
             arrays, self._columns.dictionaries, base, oldest, stop, version, before.frames
         )
+        if stop // BLOCK_ROWS > before.stop // BLOCK_ROWS:
+            self._arrow.add_full_blocks(self.state, before.stop)
 
     def _forget_runs(self, start: int) -> None:
         if (first := bisect_right(self.runs, start, key=_start) - 1) > 0:
