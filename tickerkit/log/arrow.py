@@ -116,7 +116,7 @@ class ArrowTables:
             return _make_validity(values)
         key = (name, row // BLOCK_ROWS)
         # Another thread may forget the block meanwhile, if the log drops its rows.
-        found = self._validity.get(key, UNKNOWN)
+        found: Array | None = self._validity.get(key, UNKNOWN)
         if found is UNKNOWN:
             found = self._validity[key] = _make_validity(values)
         return found
