@@ -29,6 +29,7 @@ from tickerkit.log import Gap, Gaps, TickLog
 from tickerkit.runtime.portal import portal
 from tickerkit.storage import files as files_module
 from tickerkit.storage import load
+from tickerkit.storage.paths import recordings_in
 from tickerkit.storage.verify import verify
 from tickerkit.ticks import read_ticks
 
@@ -382,6 +383,29 @@ def test_rerun_cell_continues_the_recording(tmp_path: Path, kernel: Kernel, unti
         seq = numbers(files[0])
         assert seq == list(range(seq[0], seq[0] + len(seq)))
         assert seq[-1] == feed.log.last_seq
+    kernel.current = None
+
+
+def test_rerun_cell_continues_a_partitioned_recording(
+    tmp_path: Path, kernel: Kernel, until: Until
+) -> None:
+    """In the same file: the folder then has one file of each symbol."""
+    server = tk.serve(tk.simulate("A,B", rate=2000), port=0)
+    feed = tk.connect(server.url)
+    written = 0
+    for _ in range(3):
+        kernel.run("record")
+        recorder = feed.record(tmp_path, flush_s=FLUSH_S, partition="symbol")
+        assert recorder.path == tmp_path
+        until(lambda recorder=recorder: recorder.stats["written"] > 50)
+        written += recorder.stats["written"]
+    feed.stop()
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["symbol=A", "symbol=B"]
+    assert len(list(tmp_path.rglob("*.parquet"))) == 2
+    (path,) = recordings_in(tmp_path)
+    seq = numbers(path)
+    assert len(seq) >= written
+    assert seq == list(range(seq[0], feed.log.last_seq + 1))
     kernel.current = None
 
 

@@ -213,7 +213,8 @@ class FeedReaders(FeedData, Lifecycle):
                 as `day=2026-11-29/symbol=AAPL/….parquet`, by the UTC day of `time`, as DuckDB,
                 Polars, Spark and pyarrow read data sets. They appear when a file is finished: each
                 day, as `rotate` says, and at the end; until then its rows are in the folder
-                `_recording`. `tk.replay(folder)` reads them in the order in which they came.
+                `_recording`. `tk.replay(folder)` reads them in the order in which they came. Not
+                with `raw`: record the messages elsewhere.
             max_disk: disk space that the recording may take, such as "10GB"; what earlier runs have
                 recorded of this address and these symbols counts. With rotation, the oldest
                 finished files are removed, and a file has at most an eighth of the space; without,
