@@ -330,7 +330,15 @@ CALLS = {
         },
     ),
     "feed.chart": Call(
-        lambda feed, *_: feed.chart, CHART | {"y": [*CHART["y"], None], "smooth": FLAGS}
+        lambda feed, *_: feed.chart,
+        {
+            **CHART,
+            "y": [*CHART["y"], None],
+            "height": [each for each in CHART["height"] if each is not None],
+            "smooth": FLAGS,
+            "indicators": INDICATORS,
+            "alerts": FLAGS,
+        },
     ),
     "feed.dashboard": Call(lambda feed, *_: feed.dashboard, CHART),
     "live": Call(

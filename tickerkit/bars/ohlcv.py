@@ -33,6 +33,10 @@ BLOCK_ROWS = 65_536
 MAX_KEPT_BARS = BLOCK_ROWS // 16
 
 
+# Unless there is such a column: the middle of bid and ask.
+MID = "mid"
+
+
 def bars(
     ticks: Rows | pd.DataFrame,
     interval: str | float | timedelta,
@@ -54,7 +58,8 @@ def bars(
         interval: length of a bar: "10s", "1min", "1h", a timedelta, or a number of seconds.
         symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default. A symbol without
             a trade gives no bars.
-        value: the column whose bars these are, such as "bid" or "temperature".
+        value: the column whose bars these are, such as "bid" or "temperature"; of a log's rows also
+            "mid", the middle of bid and ask.
 
     Returns:
         A DataFrame of `open`, `high`, `low`, `close`, `volume` (float64; a size of NaN counts
@@ -197,6 +202,9 @@ def trades_from_rows(rows: Rows, value: str) -> Trades:
     """
     check_text("value", value, "the name of a column, such as 'price'")
     numbers = rows.numbers(value)
+    if numbers is None and value == MID:
+        bid, ask = rows.numbers("bid"), rows.numbers("ask")
+        numbers = None if bid is None or ask is None else (bid + ask) / 2
     if numbers is None:
         if len(rows):
             raise InvalidArgument("value", value, format_choices(rows.value_names() or ["price"]))

@@ -6,15 +6,18 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tickerkit.bars import interval_ns
-from tickerkit.chart.candles import CandleDrawer
+from tickerkit.bars import interval_ns, parse_indicators
+from tickerkit.chart.alert_marks import AlertMarks
 from tickerkit.chart.figure.figure import LiveFigure
 from tickerkit.chart.figure.time_axes import TimeAxes
 from tickerkit.chart.figure.window import parse_window
+from tickerkit.chart.indicator_lines import count_panes
 from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.lines import LineDrawer
 from tickerkit.chart.notes import describe_chart
 from tickerkit.chart.palette import COLOURS, find_colours
+from tickerkit.chart.panes import CROSSHAIR, CROSSHAIR_Y, PANE_HEIGHT
+from tickerkit.chart.symbol_chart import SymbolDrawer
 from tickerkit.chart.value_format import make_axis_format
 from tickerkit.decimals import MIN_DECIMALS
 from tickerkit.errors import InvalidArgument
@@ -39,6 +42,7 @@ KINDS = ("line", "candles", "candles+volume")
 EXPECTED_Y = "'price', 'percent', or another column of numbers such as 'temperature'"
 # Pixels; plotly draws nothing smaller.
 MIN_HEIGHT, MAX_HEIGHT = 10, 20_000
+DEFAULT_HEIGHT = 420
 
 
 def chart(
@@ -50,8 +54,10 @@ def chart(
     y: str = "price",
     bar: str | float = "5s",
     tz: str = "UTC",
-    height: int = 420,
+    height: int | None = None,
     smooth: bool = True,
+    indicators: object = (),
+    alerts: bool = True,
 ) -> LiveFigure:
     """Return a live figure of a feed's ticks.
 
@@ -71,33 +77,53 @@ def chart(
             at the middle of bid and ask; one without any price, by its first column of numbers.
         symbols: one symbol, a list, or text such as "AAPL,MSFT", drawn in this order; by default
             all, also those that appear later, at most 20. Candles show the first.
-        window: how much is shown: a time such as "5min", or a number of ticks (candles: of bars).
+        window: how much is shown: a time such as "5min", or a number of ticks of each symbol
+            (candles: of bars).
         y: "price", or another column of numbers such as "temperature", which names the axis; or
             "percent", each line's change since the first tick in the window, so that symbols of
             different prices can be compared. Every line begins at 0 %; the figure's `data` hold
             prices. Candles show prices.
         bar: length of a bar, such as "5s", or in seconds.
         tz: the time zone of the axis, such as "America/New_York".
-        height: height of the figure in pixels.
+        height: height of the figure in pixels; by default 420, and 80 more for each pane below.
         smooth: whether lines move evenly where messages come rarely, as for `LiveFigure`.
+        indicators: what to draw beside the values, such as ["sma(20)", "rsi(14)"]; `tk.indicators`
+            lists them. They are computed from bars, also of a line; what is a price is drawn over
+            the prices, everything else in a pane of its own below. A chart with indicators shows
+            one symbol, the first. A number of ticks as `window` limits what is shown of them, too.
+        alerts: whether alerts of the feed that have fired are marked.
 
     Raises:
         InvalidArgument: if an argument is invalid.
 
     Example:
-        >>> feed.chart(kind="candles", symbols="AAPL", bar="10s", window="15min")
+        >>> feed.chart(kind="candles", symbols="AAPL", bar="10s", indicators=["sma(20)", "rsi(14)"])
     """
+    specs = parse_indicators(indicators)
+    if height is None:
+        height = DEFAULT_HEIGHT + PANE_HEIGHT * count_panes(specs)
     check_options(kind, window, y=y, bar=bar, tz=tz, height=height)
     check_flag("smooth", smooth)
+    check_flag("alerts", alerts)
     names = list_symbols(symbols)
-    cell = cell_slot("chart", kind, names, window, y, bar, tz, height, smooth)
+    texts = tuple(spec.text for spec in specs)
+    cell = cell_slot("chart", kind, names, window, y, bar, tz, height, smooth, texts, alerts)
     figure: LiveFigure | None = cell.last()
     if figure is None or figure.closed:
         figure = make_figure(height, tz, smooth=smooth)
         cell.fill(figure)
-    percent = y == "percent"
-    column = "price" if percent else y
-    draw_feed(feed, figure, kind, names, window, column=column, percent=percent, bar=bar)
+    draw_feed(
+        feed,
+        figure,
+        kind,
+        names,
+        window,
+        column="price" if y == "percent" else y,
+        percent=y == "percent",
+        bar=bar,
+        indicators=specs,
+        alerts=alerts,
+    )
     return figure
 
 
@@ -111,23 +137,36 @@ def draw_feed(
     column: str = "price",
     percent: bool = False,
     bar: str | float = "5s",
+    indicators: object = (),
+    alerts: bool = True,
 ) -> None:
     """Remove what a figure shows, and draw a feed's ticks on it from now on.
 
     The arguments are those of `chart`; in place of `y`, `column` is the column to draw, and
     `percent` whether lines show its change in percent.
     """
+    specs = parse_indicators(indicators)
     is_line = kind == "line"
     is_percent = is_line and percent
     empty_figure(figure, window, percent=is_percent)
     symbols = symbols or feed.symbols
     for symbol in symbols or ():
         Instruments.of(feed.log).place(symbol)
-    drawer: LineDrawer | CandleDrawer = (
-        LineDrawer(feed, figure, symbols, column, percent=is_percent)
-        if is_line
-        else CandleDrawer(feed, figure, symbols, column, bar, volume=kind == "candles+volume")
-    )
+    drawer: LineDrawer | SymbolDrawer
+    if is_line and not specs:
+        drawer = LineDrawer(feed, figure, symbols, column, percent=is_percent)
+    else:
+        drawer = SymbolDrawer(
+            feed,
+            figure,
+            symbols,
+            column,
+            bar,
+            kind=kind,
+            percent=is_percent,
+            indicators=specs,
+        )
+    marks = AlertMarks(feed, figure, column, drawer.find_base) if alerts else None
     reader = feed.log.reader(max(feed.log.start, feed.log.stop - MAX_ROWS))
     noted_at = 0.0
 
@@ -153,10 +192,14 @@ def draw_feed(
             figure.close()  # which stops this thread, too
             return
         was_empty = drawer.is_empty
-        drawer.draw(rows)
-        is_due = time.monotonic() - noted_at > NOTE_INTERVAL_S
-        if is_due or was_empty or not len(rows):
-            show_note()
+        try:
+            drawer.draw(rows)
+        finally:  # an indicator of the user's own may have raised an error
+            if marks is not None:
+                marks.draw(drawer.drawn)
+            is_due = time.monotonic() - noted_at > NOTE_INTERVAL_S
+            if is_due or was_empty or not len(rows):
+                show_note()
 
     show_note()
     follower = feed.follow(
@@ -189,8 +232,8 @@ def make_figure(height: int, tz: str = "UTC", *, smooth: bool = True) -> LiveFig
         "hovermode": "x unified",
         "hoversubplots": "axis",
         "showlegend": True,
-        "xaxis": {"type": "date", "automargin": True},
-        "yaxis": {"automargin": True},
+        "xaxis": {"type": "date", "automargin": True, **CROSSHAIR},
+        "yaxis": {"automargin": True, **CROSSHAIR_Y},
     }
     figure = LiveFigure(layout=layout, tz=tz, smooth=smooth)
     if find_colours(figure) is COLOURS:

@@ -95,6 +95,19 @@ class LineDrawer:
         """Whether no point is drawn yet."""
         return not self._last_rows
 
+    @property
+    def drawn(self) -> Sequence[str]:
+        """The symbols that have something drawn."""
+        return list(self._last_rows)
+
+    def find_uid(self, symbol: str) -> str | None:
+        """Return the uid of a symbol's trace; None if it has none."""
+        return self._trace_uids.get(symbol)
+
+    def find_base(self, symbol: str) -> str | None:
+        """Return the uid of the line since whose first value the symbol's change is shown."""
+        return self.find_uid(symbol) if self._percent else None
+
     def draw(self, rows: Rows) -> None:
         """Append new rows to the lines; called in the follower's thread."""
         if not len(rows):
@@ -163,6 +176,7 @@ class LineDrawer:
             go.Scatter(
                 mode="lines",
                 name=escape_label(symbol),
+                legendgroup=escape_label(symbol),
                 meta=PERCENT if self._percent else None,
                 legendrank=FIRST_RANK + place,
                 line={"width": 1.5, **choose_line(place, self._colours)},

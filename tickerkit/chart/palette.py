@@ -7,7 +7,15 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import plotly.io as pio
 
-__all__ = ["COLOURS", "choose_line", "find_colours"]
+__all__ = [
+    "COLOURS",
+    "FALLING",
+    "INDICATOR_COLOURS",
+    "RISING",
+    "choose_line",
+    "find_colours",
+    "has_own_template",
+]
 
 # Each differs from white and from #111 by a contrast of 3:1 at least, so that a line is seen on
 # light and on dark pages. Neighbours also differ in brightness, for people who see few hues.
@@ -23,6 +31,10 @@ COLOURS = (
     "#96611f",
     "#8894a3",
 )
+# Of candles: blue-green and vermilion, which differ for people who don't tell red from green.
+RISING, FALLING = COLOURS[2], COLOURS[1]
+# Of indicators: neither those of candles nor that of a chart's first line.
+INDICATOR_COLOURS = tuple(COLOURS[place] for place in (4, 5, 3, 7, 8, 9))
 DASHES = ("solid", "dash", "dot")
 
 
@@ -40,5 +52,10 @@ def choose_line(place: int, colours: Sequence[str] = COLOURS) -> dict[str, str]:
 
 def find_colours(figure: go.Figure) -> Sequence[str]:
     """Return the colours of a figure's template; without one of the user's own, `COLOURS`."""
+    return figure.layout.template.layout.colorway if has_own_template(figure) else COLOURS
+
+
+def has_own_template(figure: go.Figure) -> bool:
+    """Return whether a figure's template is one of the user's own, with other colours."""
     own = figure.layout.template.layout.colorway
-    return COLOURS if own in (None, pio.templates["plotly"].layout.colorway) else own
+    return own not in (None, pio.templates["plotly"].layout.colorway)

@@ -27,8 +27,10 @@ class FeedCharts(FeedAlerts):
         y: str = "price",
         bar: str | float = "5s",
         tz: str = "UTC",
-        height: int = 420,
+        height: int | None = None,
         smooth: bool = True,
+        indicators: object = (),
+        alerts: bool = True,
     ) -> LiveFigure:
         """Return a live plotly FigureWidget of these ticks; show it as the last value of a cell.
 
@@ -46,21 +48,37 @@ class FeedCharts(FeedAlerts):
                 line's change since the first tick in the window.
             bar: length of a bar, such as "5s", or in seconds.
             tz: the time zone of the axis, such as "America/New_York".
-            height: height of the chart in pixels.
+            height: height of the chart in pixels; by default 420, and 80 more for each pane below.
             smooth: whether lines move evenly where messages reach the page in clumps or fewer than
                 50 times a second, as on a hub. Points are then shown up to 50 ms later; False shows
                 each with the next frame.
+            indicators: what to draw beside the values, such as ["sma(20)", "rsi(14)"], computed
+                from bars of the length `bar`. What is a price is drawn over the prices, everything
+                else in a pane of its own below. A chart with indicators shows one symbol.
+            alerts: whether alerts that have fired are marked.
 
         Raises:
             ValueError: an argument is invalid.
 
         Example:
-            >>> feed.chart("candles", "AAPL", window="10min")
+            >>> feed.chart("candles", "AAPL", window="10min", indicators=["sma(20)", "rsi(14)"])
         """
         from tickerkit.chart import chart
 
         feed = cast("Any", self)
-        return chart(feed, kind, symbols, window, y=y, bar=bar, tz=tz, height=height, smooth=smooth)
+        return chart(
+            feed,
+            kind,
+            symbols,
+            window,
+            y=y,
+            bar=bar,
+            tz=tz,
+            height=height,
+            smooth=smooth,
+            indicators=indicators,
+            alerts=alerts,
+        )
 
     def dashboard(
         self,

@@ -227,8 +227,8 @@ class FeedData(FeedBooks):
         Args:
             interval: length of a bar: "10s", "1min", a timedelta, or seconds.
             symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default.
-            value: the column whose bars these are, such as "bid" or "temperature". Ticks count that
-                have a number in it.
+            value: the column whose bars these are, such as "bid" or "temperature", or "mid", the
+                middle of bid and ask. Ticks count that have a number in it.
             indicators: further columns: names such as "sma(20)" or "vwap", see `tk.indicators()`,
                 or indicators of your own, each of which names its column:
 

@@ -41,6 +41,18 @@ test("a trace without new points does not stretch the axis beyond its span", () 
   assert.equal(dates.show()[0][0], 49);
 });
 
+test("the range of a pane contains the levels of its indicator, but no other lines", () => {
+  const figure = liveFigure({ values: () => 50 });
+  const shapes = [
+    { name: "level", yref: "y", y0: 30 },
+    { name: "level", yref: "y", y0: 70 },
+    { name: "level", yref: "y2", y0: 500 },
+    { yref: "y", y0: 900 },
+  ];
+  Object.assign(figure.plot._fullLayout, { shapes });
+  assert.deepEqual(figure.show()[1], [30 - 40 * 0.08, 70 + 40 * 0.08]);
+});
+
 test("flat values have an axis of several of their own steps", () => {
   const height = (yhoverformat) => {
     const data = [{ type: "scatter", yhoverformat }];

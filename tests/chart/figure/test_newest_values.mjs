@@ -44,6 +44,33 @@ test("a label stands right of the plot, at the height of its value", () => {
   ]);
 });
 
+test("lines that the legend names together have one label", () => {
+  const shared = { type: "scatter", legendgroup: "bbands" };
+  const data = [
+    { uid: "upper", ...shared, showlegend: false },
+    { uid: "middle", ...shared, showlegend: true },
+    { uid: "alone", type: "scatter", legendgroup: "rsi", showlegend: false },
+  ];
+  const figure = plotOf({ data, drawn: DRAWN });
+  const streams = data.map((_, i) => streamOf(figure, i, { x: [1, 2], y: [1, 4] }));
+  const keys = labelsOf({ ...figure, streams }).map(({ key }) => key);
+  assert.deepEqual(keys, ["middle", "alone"]);
+});
+
+test("labels have the names of their traces in a pane of many, and only there", () => {
+  const data = Array.from({ length: 6 }, (_, i) => ({
+    uid: `${i}`,
+    type: "scatter",
+    name: `n${i}`,
+    yaxis: i ? "y" : "y2",
+  }));
+  const yaxis2 = { ...DRAWN.yaxis, _offset: 340, _length: 50 };
+  const figure = plotOf({ data, drawn: { ...DRAWN, yaxis2 } });
+  const streams = data.map((_, i) => streamOf(figure, i, { x: [1, 2], y: [1, i] }));
+  const texts = labelsOf({ ...figure, streams }).map(({ text }) => text);
+  assert.deepEqual(texts.slice(0, 2), ["0.00", "n1 1.00"]);
+});
+
 test("a label has the suffix of its axis, and on a logarithmic axis its place", () => {
   const figure = figureOf({}, [1, 10], { type: "log", range: [0, 2], ticksuffix: " %" });
   const [{ text, y }] = labelsOf(figure);

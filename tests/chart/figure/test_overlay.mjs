@@ -61,6 +61,28 @@ test("labels are lower where many must fit, and the first ones stay where not al
   assert.deepEqual(placeLabels([]).placed, []);
 });
 
+test("labels stay in their own pane, and move apart only from those in it", () => {
+  const label = (key, y, area) => ({ key, y, area });
+  const labels = [
+    label("rsi", 205, [200, 240]),
+    label("price", 195, [0, 200]),
+    label("volume", 198, [0, 200]), // an axis over the same area
+    ...[0, 1, 2, 3].map((key) => label(key, 260, [250, 280])),
+  ];
+  const { placed, height } = placeLabels(labels);
+  assert.equal(height, 12);
+  assert.deepEqual(
+    placed.map(({ key, y }) => [key, y]),
+    [
+      ["price", 182],
+      ["volume", 194],
+      ["rsi", 206],
+      [0, 260],
+      [1, 272],
+    ],
+  );
+});
+
 test("labels return to the right edge after the page has hidden the figure for a moment", () => {
   const makeElement = () => ({
     style: {},

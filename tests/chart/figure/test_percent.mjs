@@ -76,3 +76,20 @@ test("other traces are drawn as they are", () => {
   assert.deepEqual(draw(figureOf([50, 75], { ...TRACE, meta: undefined }), [0, 1]), [50, 75]);
   assert.equal(figureOf([50], { ...TRACE, type: "bar" }).stream.base, null);
 });
+
+test("a moving average changes since the first value of its line, not of its own", () => {
+  const line = { ...TRACE, uid: "a" };
+  const average = { ...TRACE, uid: "b", meta: "percent of a" };
+  const figure = plotOf({ data: [line, average], drawn: { yaxis: YAXIS } });
+  const bases = new PercentBases(figure.axes);
+  const x = [0, 1, 2];
+  const streams = [
+    streamOf(figure, 0, { x, y: [100, 110, 120] }),
+    streamOf(figure, 1, { x: [1, 2], y: [105, 115] }),
+  ];
+  for (const stream of streams) stream.base = bases.of(stream.trace);
+  bases.choose(streams, new Map([["x", { range: [0, 2] }]]), true);
+  assert.deepEqual([...figure.points.of(streams[1], [0, 2]).y], [5, 15]);
+  bases.choose(streams.slice(1), new Map([["x", { range: [0, 2] }]]), true);
+  assert.ok(figure.points.of(streams[1], [0, 2]).y.every(Number.isNaN)); // the line is hidden
+});

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tickerkit.chart.figure.percent import compute_change, is_percent
+from tickerkit.chart.figure.percent import compute_change, find_base_uid
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,15 @@ def test_change_is_since_the_first_value(values: list[float], expected: list[flo
     assert compute_change(np.array(values, float)) == pytest.approx(expected, nan_ok=True)
 
 
-def test_meta_of_a_line_says_that_it_is_drawn_as_its_change() -> None:
+def test_change_may_be_since_the_first_of_other_values() -> None:
+    """A moving average changes since the first value of its line."""
+    assert compute_change(np.array([105.0]), np.array([np.nan, 100, 110])).tolist() == [5]
+
+
+def test_meta_of_a_line_says_since_which_value_it_is_drawn_as_its_change() -> None:
     """Bars are drawn as they are."""
-    assert is_percent({"meta": "percent"})
-    assert not is_percent({"meta": "percent", "type": "bar"})
-    assert not is_percent({})
+    assert find_base_uid({"meta": "percent", "uid": "a"}) == "a"
+    assert find_base_uid({"meta": "percent of a", "uid": "b"}) == "a"
+    assert find_base_uid({"meta": "percent", "type": "bar", "uid": "a"}) is None
+    assert find_base_uid({"meta": ["percent"], "uid": "a"}) is None
+    assert find_base_uid({}) is None

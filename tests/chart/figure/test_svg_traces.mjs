@@ -10,16 +10,25 @@ import { FakeElement, fakePlot } from "../../helpers/elements.mjs";
 const Y = { type: "linear", _length: 50, range: [0, 10] }; // 5 pixels for each 1, from the top down
 const CANDLE = ["open", "high", "low", "close"];
 
+const X = { type: "date", _length: 100 };
+
+/** Return the patch of bars that are drawn in a range of x from 0 to 1. */
+const makePatch = (plot, stream, y = Y) => createBarPatch(plot, stream, { x: X, y }, [0, 1]);
+
 const floats = (...values) => Float64Array.from(values);
 
 /** Return a plot with bars of volume as Plotly draws them, and their stream. */
 function volumes(y, d = y.map((value) => `M0,50V${50 - 5 * value}H8V50Z`)) {
   const trace = { uid: "v", x: floats(...y.map((_, i) => i)), y: floats(...y) };
   const paths = d.map((each) => new FakeElement({ d: each, style: "fill: grey" }));
-  const drawn = { __data__: [{ trace: { uid: "v" } }], querySelectorAll: () => paths };
+  const drawn = Object.assign(new FakeElement(), {
+    __data__: [{ trace: { uid: "v" } }],
+    querySelectorAll: () => paths,
+  });
   const other = { __data__: [{ trace: { uid: "w" } }], querySelectorAll: () => [] };
   const plot = fakePlot({ ".barlayer > .trace": [other, drawn] });
-  return { plot, paths, stream: { trace, full: { type: "bar" }, series: new Series(["y"]) } };
+  const stream = { trace, full: { type: "bar" }, series: new Series(["y"]) };
+  return { plot, paths, drawn, stream };
 }
 
 /** Return the path of a candle as Plotly draws it. */
@@ -39,7 +48,10 @@ function candles(bars) {
     const style = bar.close >= bar.open ? "up" : "down";
     return new FakeElement({ d: candlePath(bar), style });
   });
-  const drawn = { __data__: [{ trace: { uid: "c" } }], querySelectorAll: () => paths };
+  const drawn = Object.assign(new FakeElement(), {
+    __data__: [{ trace: { uid: "c" } }],
+    querySelectorAll: () => paths,
+  });
   const plot = fakePlot({ ".boxlayer > .trace": [drawn] });
   const stream = { trace, full: { type: "candlestick" }, series: new Series(CANDLE) };
   return { plot, paths, stream };
@@ -56,7 +68,7 @@ const DOWN = { open: 5, high: 6, low: 1, close: 2 };
 
 test("the last bar grows, and the others stay", () => {
   const { plot, paths, stream } = volumes([2, 4, 6]);
-  const patch = createBarPatch(plot, stream, Y);
+  const patch = makePatch(plot, stream);
   const columns = columnsOf(stream);
   columns.y[2] = 8;
   plan(patch, columns)();
@@ -67,18 +79,32 @@ test("the last bar grows, and the others stay", () => {
   assert.equal(stream.trace.y[2], 8); // what is drawn is in Plotly's trace
 });
 
+test("all bars move with their axis, and are put back where Plotly drew them", () => {
+  const { plot, drawn, stream } = volumes([2, 4]);
+  const patch = makePatch(plot, stream);
+  patch.plan({}, [0.5, 1.5], () => columnsOf(stream))();
+  assert.equal(drawn.getAttribute("transform"), "translate(-50,0) scale(1,1)");
+  patch.plan({}, [-1, 1], () => columnsOf(stream))();
+  assert.equal(drawn.getAttribute("transform"), "translate(50,0) scale(0.5,1)");
+  patch.plan({}, [0, 1], () => columnsOf(stream))();
+  assert.equal(drawn.getAttribute("transform"), null);
+  patch.plan({}, [0, 2], () => columnsOf(stream))();
+  patch.undo();
+  assert.equal(drawn.getAttribute("transform"), null);
+});
+
 test("a plan draws nothing until it is called", () => {
   const { plot, paths, stream } = volumes([2, 4]);
   const columns = columnsOf(stream);
   columns.y[1] = 5;
-  plan(createBarPatch(plot, stream, Y), columns);
+  plan(makePatch(plot, stream), columns);
   assert.equal(paths[1].getAttribute("d"), "M0,50V30H8V50Z");
   assert.equal(stream.trace.y[1], 4);
 });
 
 test("another bar, a bar that has changed before the last, and one too high are Plotly's", () => {
   const { plot, stream } = volumes([2, 4, 6]);
-  const patch = createBarPatch(plot, stream, Y);
+  const patch = makePatch(plot, stream);
   const more = { x: floats(0, 1, 2, 3), y: floats(2, 4, 6, 1) };
   assert.equal(plan(patch, more), null);
   for (const [name, index, value] of [
@@ -94,7 +120,7 @@ test("another bar, a bar that has changed before the last, and one too high are 
 
 test("Plotly draws bars on a logarithmic axis", () => {
   const { plot, stream } = volumes([2, 4]);
-  assert.equal(createBarPatch(plot, stream, { ...Y, type: "log" }), null);
+  assert.equal(makePatch(plot, stream, { ...Y, type: "log" }), null);
 });
 
 test("bars that are not drawn as expected are Plotly's", () => {
@@ -105,7 +131,7 @@ test("bars that are not drawn as expected are Plotly's", () => {
   ];
   for (const d of ways) {
     const { plot, stream } = volumes([2, 4], d);
-    assert.equal(createBarPatch(plot, stream, Y), null);
+    assert.equal(makePatch(plot, stream), null);
   }
 });
 
@@ -113,7 +139,7 @@ test("a candle keeps its style while it goes the same way", () => {
   const { plot, paths, stream } = candles([DOWN, UP]);
   const columns = columnsOf(stream);
   [columns.close[1], columns.high[1]] = [7, 8];
-  plan(createBarPatch(plot, stream, Y), columns)();
+  plan(makePatch(plot, stream), columns)();
   assert.equal(paths[1].getAttribute("d"), candlePath({ ...UP, close: 7, high: 8 }));
   assert.equal(paths[1].getAttribute("style"), "up");
 });
@@ -125,7 +151,7 @@ test("the last bar of volume has the style of the bars with the direction of its
   for (const [index, style] of ["down", "up", "up"].entries()) {
     paths[index].setAttribute("style", style);
   }
-  const patch = createBarPatch(plot, stream, Y);
+  const patch = makePatch(plot, stream);
   const price = columnsOf(beside.stream);
   const draw = () => {
     const choose = (each) => (each === beside.stream ? price : columnsOf(stream));
@@ -146,7 +172,7 @@ test("a candle that turns takes the style of one that went its way", () => {
   const { plot, paths, stream } = candles([DOWN, UP, UP]);
   const columns = columnsOf(stream);
   [columns.close[2], columns.low[2]] = [1.5, 1];
-  plan(createBarPatch(plot, stream, Y), columns)();
+  plan(makePatch(plot, stream), columns)();
   assert.equal(paths[2].getAttribute("style"), "down");
 });
 
@@ -154,14 +180,17 @@ test("a candle that turns as the first of its way is Plotly's", () => {
   const { plot, stream } = candles([UP, UP]);
   const columns = columnsOf(stream);
   columns.close[1] = 1.5;
-  assert.equal(plan(createBarPatch(plot, stream, Y), columns), null);
+  assert.equal(plan(makePatch(plot, stream), columns), null);
 });
 
 test("a bar of prices has its four heights", () => {
   const path = (close) => `M1,40H5M5,20V45M5,${50 - 5 * close}H9`;
   const bar = { x: floats(0), open: floats(2), high: floats(6), low: floats(1), close: floats(5) };
   const paths = [new FakeElement({ d: path(5), style: "up" })];
-  const drawn = { __data__: [{ trace: { uid: "o" } }], querySelectorAll: () => paths };
+  const drawn = Object.assign(new FakeElement(), {
+    __data__: [{ trace: { uid: "o" } }],
+    querySelectorAll: () => paths,
+  });
   const plot = fakePlot({ ".ohlclayer > .trace": [drawn] });
   const stream = {
     trace: { uid: "o", ...bar },
@@ -170,6 +199,6 @@ test("a bar of prices has its four heights", () => {
   };
   const columns = columnsOf(stream);
   columns.close[0] = 4;
-  plan(createBarPatch(plot, stream, Y), columns)();
+  plan(makePatch(plot, stream), columns)();
   assert.equal(paths[0].getAttribute("d"), path(4));
 });

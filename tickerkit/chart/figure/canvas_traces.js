@@ -39,8 +39,6 @@ let down = new Float64Array(0);
 
 /** Draws one trace of lines, an area or markers. */
 export class CanvasPatch {
-  /** Whether the patch can follow an axis that moves. */
-  canMove = true;
   #canvas;
   #groups;
   #look;

@@ -32,7 +32,6 @@ let colorReader;
 
 /** Draws the columns of one heat map. */
 export class HeatPatch {
-  canMove = true;
   #group;
   #rows;
   #y;

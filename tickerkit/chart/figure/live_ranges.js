@@ -12,6 +12,8 @@ import { findStackedAxes } from "./stacks.js";
 
 /** A chart that holds still keeps its range of y until the data fill less than this share of it. */
 const MIN_FILLED = 0.2;
+/** The name of shapes that show a level of an indicator; panes.py has it, too. */
+const LEVEL_NAME = "level";
 /** How many steps of its values' last decimal a y axis shows at least. */
 const MIN_STEPS = 4;
 
@@ -196,6 +198,12 @@ export class LiveRanges {
         fromZero: known?.fromZero || trace.type === "bar" || fill.startsWith("tozero"),
         minHeight: Math.min(known?.minHeight ?? Infinity, findMinHeight(full)),
       });
+    }
+    for (const { name, yref, y0 } of this.#plot._fullLayout.shapes ?? []) {
+      const extent = name === LEVEL_NAME && extents.get(this.#axes.findRoot(yref));
+      if (!extent || typeof y0 !== "number") continue;
+      extent.least = Math.min(extent.least, y0);
+      extent.greatest = Math.max(extent.greatest, y0);
     }
     return extents;
   }

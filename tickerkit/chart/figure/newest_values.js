@@ -13,7 +13,7 @@ import { findStackHeights } from "./stacks.js";
 
 const LABEL_GAP_PX = 3;
 const GREY = "#808080";
-/** With so many labels, each has the name of its trace: colours alone don't distinguish them. */
+/** With so many labels in a pane, each has the name of its trace: colours alone are not enough. */
 const MIN_NAMED = 5;
 /** Longer names are cut in labels. */
 const MAX_NAME_LENGTH = 12;
@@ -127,6 +127,7 @@ export function writeLegend(plot, streams, axes, data) {
  * @returns {Label[]}
  */
 export function makeNewestLabels(plot, streams, axes, places, data) {
+  /** @type {Label[]} */
   const labels = [];
   const isRightTaken = hasRightSide(plot._fullLayout);
   const heights = findStackHeights(streams);
@@ -135,6 +136,7 @@ export function makeNewestLabels(plot, streams, axes, places, data) {
     const last = series.last();
     const range = places.get(root)?.range;
     if (!last || !range || trace.type === "bar" || stream.isHeat) continue;
+    if (isSecondary(stream, streams)) continue;
     const [left, right] = axes.toData(root, range);
     if (!(left <= last.x && last.x <= right)) continue;
     const [xaxis, yaxis] = [axes.drawn(x), axes.drawn(y)];
@@ -159,7 +161,28 @@ export function makeNewestLabels(plot, streams, axes, places, data) {
       area: /** @type {[number, number]} */ ([offset, offset + height]),
     });
   }
-  return labels.length < MIN_NAMED ? labels : labels.map((label) => addName(label, data));
+  return labels.map((label) => {
+    const besides = labels.filter(({ area }) => area[0] === label.area[0]);
+    return besides.length < MIN_NAMED ? label : addName(label, data);
+  });
+}
+
+/**
+ * Return whether a trace belongs to another one beside it, which the legend names for both, such as
+ * the edge of a band.
+ *
+ * @param {Stream} stream
+ * @param {Stream[]} streams
+ */
+function isSecondary({ full, x, y }, streams) {
+  if (!full.legendgroup || full.showlegend !== false) return false;
+  return streams.some(
+    (other) =>
+      other.full.legendgroup === full.legendgroup &&
+      other.full.showlegend === true &&
+      other.x === x &&
+      other.y === y,
+  );
 }
 
 /**

@@ -193,20 +193,45 @@ export class Overlay {
 }
 
 /**
- * Return where to show labels, from top to bottom, and their height; only the first ones if they
- * don't fit.
+ * Return where to show labels, from top to bottom, and their height; of a pane only the first ones
+ * if they don't fit into it.
  *
  * @param {Label[]} labels
  */
 export function placeLabels(labels) {
-  const top = Math.min(...labels.map(({ area }) => area[0]));
-  const bottom = Math.max(...labels.map(({ area }) => area[1]));
-  const room = bottom - top;
-  const fitting = room / labels.length;
-  const isCompact = fitting < LABEL_HEIGHT_PX;
+  const panes = groupByPane(labels);
+  const isCompact = panes.some((pane) => measureRoom(pane) / pane.length < LABEL_HEIGHT_PX);
   const height = isCompact ? MIN_LABEL_HEIGHT_PX : LABEL_HEIGHT_PX;
-  const shown = labels.slice(0, Math.max(1, Math.floor(room / height)));
-  return { placed: moveApart(shown, height, [top, bottom]), height };
+  const placed = panes.flatMap((pane) => {
+    const shown = pane.slice(0, Math.max(1, Math.floor(measureRoom(pane) / height)));
+    return moveApart(shown, height, pane[0].area);
+  });
+  return { placed, height };
+}
+
+/** @param {Label[]} pane */
+const measureRoom = ([{ area }]) => area[1] - area[0];
+
+/**
+ * Return labels from the top pane to the lowest; axes whose areas overlap are in one pane, whose
+ * area all its labels get.
+ *
+ * @param {Label[]} labels
+ */
+function groupByPane(labels) {
+  const sorted = [...labels].sort((one, other) => one.area[0] - other.area[0]);
+  /** @type {Label[][]} */
+  const panes = [];
+  let bottom = -Infinity;
+  for (const label of sorted) {
+    if (label.area[0] >= bottom) panes.push([]);
+    bottom = Math.max(bottom, label.area[1]);
+    panes.at(-1)?.push(label);
+  }
+  return panes.map((pane) => {
+    const [top, end] = [pane[0].area[0], Math.max(...pane.map(({ area }) => area[1]))];
+    return pane.map((label) => ({ ...label, area: /** @type {Range} */ ([top, end]) }));
+  });
 }
 
 /**

@@ -17,7 +17,7 @@ from tickerkit.chart.figure.compatibility import find_incompatibility, warn_if_i
 from tickerkit.chart.figure.displays import Displays
 from tickerkit.chart.figure.given_times import has_times, map_times, to_text
 from tickerkit.chart.figure.page_side import build_page_side
-from tickerkit.chart.figure.percent import compute_change, is_percent
+from tickerkit.chart.figure.percent import compute_change, find_base_uid
 from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js, read_plotly_js
 from tickerkit.chart.figure.senders import choose_sender, pack_message
 from tickerkit.chart.figure.streams import Stream, Streams
@@ -151,13 +151,18 @@ class PageFigure(LockedFigure):
                 stream = self._streams.by_trace.get(props["uid"])
                 local = {name: shown[name] for name in self._find_local(props) if name in shown}
                 shown |= map_times(shown, self._time_axes.convert, keep_naive=keep_naive) | local
-                if stream is not None and is_percent(props):
-                    shown["y"] = compute_change(stream.window.column("y"))
+                if stream is not None and find_base_uid(props):
+                    shown["y"] = self._compute_change(props, stream.window.column("y"))
                 marker = make_volume_marker(props, self._data, template)
                 shown |= {"marker": marker} if marker else {}
             layout = figure["layout"]
             layout |= map_times(layout, self._time_axes.convert, keep_naive=keep_naive)
             return figure
+
+    def _compute_change(self, props: Mapping[str, Any], values: Array) -> Array:
+        """Return the values of a trace as their change; see `find_base_uid`."""
+        base = self._streams.by_trace.get(find_base_uid(props) or "")
+        return compute_change(values, base.window.column("y") if base else None)
 
     # --- exports ------------------------------------------------------------------------------
 
@@ -262,8 +267,8 @@ class PageFigure(LockedFigure):
         data = []
         for props in self._data:
             columns, place = previews.get(props["uid"], ({}, {}))
-            if columns and not place and is_percent(props):
-                columns["y"] = compute_change(columns["y"])
+            if columns and not place and find_base_uid(props):
+                columns["y"] = self._compute_change(props, columns["y"])
             others = {name: value for name, value in props.items() if name not in columns}
             if not columns:
                 columns = {name: to_text(others.pop(name)) for name in self._find_local(props)}
@@ -335,8 +340,9 @@ class PageFigure(LockedFigure):
     def _send_plainly(self, uid: str, columns: Mapping[str, Array]) -> None:
         index = next((i for i, props in enumerate(self._data) if props["uid"] == uid), None)
         if index is not None and not self.closed:
-            if is_percent(self._data[index]):
-                columns = {**columns, "y": compute_change(columns["y"])}
+            props = self._data[index]
+            if find_base_uid(props):
+                columns = {**columns, "y": self._compute_change(props, columns["y"])}
             restyle = {name: [values] for name, values in columns.items()}
             super()._send_restyle_msg(restyle, index)
 

@@ -25,7 +25,6 @@ import { createBarPatch } from "./svg_traces.js";
 export class Patch {
   #patches;
   #order;
-  #ranges;
   #canvas;
   /** By the root of their axes. @type {Map<string, MovingTicks[]>} */
   #ticks = new Map();
@@ -55,7 +54,7 @@ export class Patch {
     const patches = new Map();
     for (const stream of filled) {
       if (!ranges.get(stream.root)) return null;
-      const patch = createTracePatch(plot, stream, axes, canvas);
+      const patch = createTracePatch(plot, stream, axes, ranges, canvas);
       if (!patch) return null;
       patches.set(stream.trace.uid, patch);
     }
@@ -69,20 +68,18 @@ export class Patch {
       const ofRoot = [...ids].map((id) => new MovingTicks(plot, id, axes.drawn(id), range));
       ticks.set(root, ofRoot);
     }
-    return new Patch(patches, order, ranges, ticks, canvas);
+    return new Patch(patches, order, ticks, canvas);
   }
 
   /**
    * @param {Map<string, TracePatch>} patches one for each stream with points, by the trace's uid
    * @param {number[]} order in which the streams are drawn, by their indices
-   * @param {Map<string, Place | null>} ranges
    * @param {Map<string, MovingTicks[]>} ticks
    * @param {CanvasLayer | null} canvas
    */
-  constructor(patches, order, ranges, ticks, canvas) {
+  constructor(patches, order, ticks, canvas) {
     this.#patches = patches;
     this.#order = order;
-    this.#ranges = new Map(ranges);
     this.#ticks = ticks;
     this.#canvas = canvas;
   }
@@ -112,10 +109,8 @@ export class Patch {
     const draws = [];
     for (const stream of filled) {
       const patch = this.#patches.get(stream.trace.uid);
-      const before = this.#ranges.get(stream.root)?.range;
       const now = ranges.get(stream.root)?.range;
-      if (!patch || !before || !now) return false;
-      if (!patch.canMove && (before[0] !== now[0] || before[1] !== now[1])) return false;
+      if (!patch || !now) return false;
       const draw = patch.plan(stream, now, choose);
       if (!draw) return false;
       draws.push(draw);
@@ -163,14 +158,18 @@ const hasPoints = ({ series }) => series.length > 0;
  * @param {Plot} plot
  * @param {Stream} stream
  * @param {PlotAxes} axes
+ * @param {Map<string, Place | null>} ranges of x as drawn, by root
  * @param {CanvasLayer | null} canvas
  * @returns {TracePatch | null}
  */
-function createTracePatch(plot, stream, axes, canvas) {
+function createTracePatch(plot, stream, axes, ranges, canvas) {
   const [x, y] = [axes.drawn(stream.x), axes.drawn(stream.y)];
   if (stream.isHeat) return HeatPatch.create(plot, stream, x, y);
   if (!canPatch(x, y)) return null;
-  if (stream.full.type !== "scatter") return createBarPatch(plot, stream, y);
+  if (stream.full.type !== "scatter") {
+    const { range } = /** @type {Place} */ (ranges.get(stream.root));
+    return createBarPatch(plot, stream, { x, y }, range);
+  }
   const isLive = !isFixed(axes.given(stream.y));
   return canvas && CanvasPatch.create(plot, stream, { x, y, isLive }, canvas);
 }

@@ -13,24 +13,42 @@ import numpy as np
 
 from tickerkit.ticks import Array
 
-__all__ = ["PERCENT", "compute_change", "is_percent"]
+__all__ = ["PERCENT", "PERCENT_OF", "compute_change", "find_base_uid"]
 
-# The `meta` of a trace that is drawn as its change; percent.js has it, too.
+# The `meta` of a trace that is drawn as its change; percent.js has both, too. With a uid behind it,
+# the change is since the first value of that trace, such as of a moving average with its line.
 PERCENT = "percent"
+PERCENT_OF = "percent of "
 LINE_TYPES = ("scatter", "scattergl")
 
 
-def is_percent(props: Mapping[str, Any]) -> bool:
-    """Return whether a trace, given by its properties, is drawn as its change."""
-    return props.get("meta") == PERCENT and props.get("type", "scatter") in LINE_TYPES
+def find_base_uid(props: Mapping[str, Any]) -> str | None:
+    """Return the uid of the trace since whose first value a trace is drawn as its change.
 
+    Args:
+        props: properties of the trace.
 
-def compute_change(values: Array) -> Array:
-    """Return the change of values, shape (n,), since the first one, in percent.
-
-    The first one is the first that is neither NaN nor zero; without one all are NaN.
+    Returns:
+        None if the trace is drawn as it is.
     """
-    usable = values[np.isfinite(values) & (values != 0)]
+    meta = props.get("meta")
+    if not isinstance(meta, str) or props.get("type", "scatter") not in LINE_TYPES:
+        return None
+    if meta.startswith(PERCENT_OF):
+        return meta.removeprefix(PERCENT_OF)
+    return str(props["uid"]) if meta == PERCENT else None
+
+
+def compute_change(values: Array, of: Array | None = None) -> Array:
+    """Return the change of values, shape (n,), in percent.
+
+    Args:
+        values: the values.
+        of: the change is since the first of these, `values` by default, that is neither NaN nor
+            zero; without one all are NaN.
+    """
+    firsts = values if of is None else of
+    usable = firsts[np.isfinite(firsts) & (firsts != 0)]
     base = usable[0] if len(usable) else np.nan
     change: Array = (values - base) / np.abs(base) * 100
     return change

@@ -25,6 +25,8 @@ const FULL_DRAW_EVERY_MS = 250;
 const CANVAS_DRAW_EVERY_MS = 1000;
 /** The shortest time while the mouse is over the chart: hover labels need Plotly's own draws. */
 const HOVER_DRAW_EVERY_MS = 60;
+/** The share of the page's time that Plotly's draws may take then. */
+const MAX_HOVER_SHARE = 0.35;
 /** After a draw of a heat map that took longer than this, Plotly rests for three times as long. */
 const SLOW_DRAW_MS = 50;
 /** The margin on the right grows in steps: not with every digit of a price. */
@@ -43,6 +45,7 @@ export class Renderer {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #later; // Plotly's next draw, if nothing else causes one
   #drawnAt = -Infinity; // when Plotly drew
+  #tookMs = 0; // how long Plotly's last draw took
   #restMs = 0; // how long Plotly draws nothing after its last draw
   #canStandIn = false; // a patch can draw the cells of the heat maps
   #shown = ""; // identifies what was drawn last while the chart held still
@@ -113,7 +116,8 @@ export class Renderer {
     const { isHovered, figure } = this.#view;
     const now = performance.now();
     const elapsed = now - this.#drawnAt;
-    if (isHovered && elapsed < Math.max(HOVER_DRAW_EVERY_MS, this.#restMs)) return false;
+    const hoverRestMs = Math.max(HOVER_DRAW_EVERY_MS, this.#tookMs / MAX_HOVER_SHARE, this.#restMs);
+    if (isHovered && elapsed < hoverRestMs) return false;
     const streams = this.streams();
     if (!figure.isFollowing) {
       if (elapsed < FULL_DRAW_EVERY_MS) return false;
@@ -211,8 +215,8 @@ export class Renderer {
     if (standsIn && !this.#canStandIn) return this.drawFull(streams);
     const endedAt = performance.now();
     notePlotlyDraw(startedAt, endedAt);
-    const tookMs = endedAt - startedAt;
-    this.#restMs = hasHeat && tookMs > SLOW_DRAW_MS ? 3 * tookMs : 0;
+    this.#tookMs = endedAt - startedAt;
+    this.#restMs = hasHeat && this.#tookMs > SLOW_DRAW_MS ? 3 * this.#tookMs : 0;
     this.#makeRoomAbove();
     this.#noteDrawn(streams, this.#ranges.x);
   }

@@ -5,7 +5,9 @@
 import { asNumbers } from "./axes.js";
 import { findDirections } from "./volume_colors.js";
 
-/** @import { AxisLayout, Columns, Plot, Range, Stream, Trace } from "./types.d.ts" */
+/** @import { AxisLayout, Columns, Plot, Range, Stream } from "./types.d.ts" */
+
+/** The axes of a row of bars, as drawn. @typedef {{x: AxisLayout, y: AxisLayout}} BarAxes */
 
 /** How far a pixel may be from where it should be: Plotly rounds the ends of some bars. */
 const TOLERANCE_PX = 1.01;
@@ -58,6 +60,8 @@ const SHAPES = {
  * @property {(value: number) => number} y returns the height of a value, in pixels from the top
  * @property {(value: number) => boolean} holds returns whether a value is inside
  */
+/** The area of a row of bars, its width in pixels, and the range of x that it shows.
+ *  @typedef {Area & {width: number, range: Range}} BarArea */
 
 /**
  * @param {AxisLayout} yaxis
@@ -78,18 +82,40 @@ function measureArea(yaxis) {
  *
  * @param {Plot} plot
  * @param {Stream} stream
- * @param {AxisLayout} yaxis
+ * @param {BarAxes} axes
+ * @param {Range} range of x as drawn
  */
-export function createBarPatch(plot, stream, yaxis) {
+export function createBarPatch(plot, stream, { x, y }, range) {
   const shape = SHAPES[stream.full.type];
-  if (!shape || yaxis.type !== "linear") return null;
-  return BarPatch.create(plot, stream, measureArea(yaxis), shape);
+  if (!shape || y.type !== "linear") return null;
+  const group = findGroup(plot, shape, stream.trace.uid);
+  const paths = [...(group?.querySelectorAll(shape.elements) ?? [])];
+  const patch = new BarPatch(
+    /** @type {SVGElement} */ (group),
+    paths,
+    stream,
+    { ...measureArea(y), width: x._length ?? 0, range },
+    shape,
+  );
+  return patch.isAsExpected() ? patch : null;
 }
 
-/** Draws a row of bars if only the last bar has changed. */
+/**
+ * Return the element that holds a trace's bars.
+ *
+ * @param {Plot} plot
+ * @param {Shape} shape
+ * @param {string} uid
+ */
+function findGroup(plot, { layer }, uid) {
+  const groups = [...plot.querySelectorAll(`.${layer} > .trace`)];
+  // D3, which Plotly uses, has bound data to the element; they contain the trace's uid.
+  return groups.find((each) => /** @type {any} */ (each).__data__?.[0]?.trace?.uid === uid);
+}
+
+/** Draws a row of bars if only the last bar has changed; all of them move with their axis. */
 export class BarPatch {
-  /** Whether the patch can follow an axis that moves. */
-  canMove = false;
+  #group;
   #paths;
   #trace;
   #names;
@@ -97,38 +123,38 @@ export class BarPatch {
   #shape;
 
   /**
-   * @param {Plot} plot
-   * @param {Pick<Stream, "trace" | "series">} stream
-   * @param {Area} area
-   * @param {Shape} shape
-   */
-  static create(plot, { trace, series }, area, shape) {
-    /** @type {any[]} */
-    const drawn = [...plot.querySelectorAll(`.${shape.layer} > .trace`)];
-    // D3, which Plotly uses, has bound data to the element; they contain the trace's uid.
-    const own = drawn.find((each) => each.__data__?.[0]?.trace?.uid === trace.uid);
-    const paths = [...(own?.querySelectorAll(shape.elements) ?? [])];
-    const patch = new BarPatch(paths, trace, ["x", ...series.names], area, shape);
-    return patch.#isAsExpected() ? patch : null;
-  }
-
-  /**
+   * @param {SVGElement} group holds the paths
    * @param {Element[]} paths one for each bar
-   * @param {Trace} trace Plotly's trace; its columns are those drawn
-   * @param {string[]} names of the columns, x first
-   * @param {Area} area
+   * @param {Pick<Stream, "trace" | "series">} stream the columns of its trace are those drawn
+   * @param {BarArea} area
    * @param {Shape} shape
    */
-  constructor(paths, trace, names, area, shape) {
+  constructor(group, paths, { trace, series }, area, shape) {
+    this.#group = group;
     this.#paths = paths;
     this.#trace = trace;
-    this.#names = names;
+    this.#names = ["x", ...series.names];
     this.#area = area;
     this.#shape = shape;
   }
 
+  /** Put the bars where Plotly drew them. */
+  undo() {
+    this.#group.removeAttribute("transform");
+  }
+
+  /** @param {Range} range of x */
+  #move([left, right]) {
+    const { width, range } = this.#area;
+    const now = width / (right - left);
+    const stretch = (now * (range[1] - range[0])) / width;
+    const shift = (range[0] - left) * now;
+    if (!shift && stretch === 1) this.undo();
+    else this.#group.setAttribute("transform", `translate(${shift},0) scale(${stretch},1)`);
+  }
+
   /** Return whether the last bar's path is as expected: another plotly.js may draw it otherwise. */
-  #isAsExpected() {
+  isAsExpected() {
     const d = this.#paths.at(-1)?.getAttribute("d") ?? "";
     if (this.#paths.length !== this.#trace.x.length) return false;
     if (d.replace(NUMBER, "") !== this.#shape.letters) return false;
@@ -196,6 +222,7 @@ export class BarPatch {
       return name ? String(Math.round(this.#pixel(heights, name) * 100) / 100) : before;
     });
     return () => {
+      this.#move(range);
       path.setAttribute("d", d);
       path.setAttribute("style", style);
       for (const name of this.#names) this.#trace[name] = columns[name];
