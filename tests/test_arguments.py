@@ -333,7 +333,6 @@ CALLS = {
         lambda feed, *_: feed.chart,
         {
             **CHART,
-            "y": [*CHART["y"], None],
             "height": [each for each in CHART["height"] if each is not None],
             "smooth": FLAGS,
             "indicators": INDICATORS,

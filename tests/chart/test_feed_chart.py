@@ -106,6 +106,34 @@ def test_chart_of_a_sensor_draws_its_first_number(
     assert figure.layout.yaxis.tickformat == ",.1f"
 
 
+def test_several_symbols_show_their_changes_by_default(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Prices of different shares would be flat lines; one symbol shows its price."""
+    figure = feed.chart()
+    server.publish([tick("AAPL", 100, 0)])
+    until(lambda: lines(figure) == {"AAPL": [100]})
+    assert figure.layout.yaxis.tickformat == ",.2f"
+    server.publish([tick("AAPL", 101, 1), tick("MSFT", 400, 1), tick("MSFT", 402, 2)])
+    until(lambda: lines(figure) == {"AAPL": [100, 101], "MSFT": [400, 402]})
+    assert [list(trace["y"]) for trace in figure.to_dict()["data"]] == [[0, 1], [0, 0.5]]
+    assert {trace.yhoverformat for trace in figure.data} == {"+,.2f"}
+    assert (figure.layout.yaxis.tickformat, figure.layout.yaxis.ticksuffix) == ("+,.2f", " %")
+    prices = feed.chart(y="price", window="6min")
+    until(lambda: lines(prices) == {"AAPL": [100, 101], "MSFT": [400, 402]})
+    assert prices.layout.yaxis.tickformat == ",.2f"
+
+
+def test_several_sensors_show_their_values_by_default(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """A change of a temperature in percent means nothing."""
+    figure = feed.chart(symbols="kitchen, garage")
+    server.publish([tick("kitchen", None, 0, temperature=21), tick("garage", None, 0, load=7)])
+    until(lambda: lines(figure) == {"kitchen": [21], "garage": [7]})
+    assert figure.layout.yaxis.ticksuffix == ""
+
+
 def test_line_of_other_numbers_ends_when_its_symbol_has_a_price(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
@@ -254,7 +282,7 @@ def test_axis_of_different_instruments_has_the_fewest_decimals(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
     """Each line keeps its own; a later tick with more decimals changes those of its line."""
-    figure = feed.chart()
+    figure = feed.chart(y="price")
     server.publish([tick("BTC-USD", 65_432.1, 0), tick("SHIB", 0.0000123, 0)])
     until(lambda: len(lines(figure)) == 2)
     until(lambda: [t.yhoverformat for t in figure.data] == [",.2f", ",.7f"])

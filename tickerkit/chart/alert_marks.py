@@ -54,8 +54,9 @@ class AlertMarks:
         self._column = column
         self._find_base = find_base
         self._next = 0
-        # By symbol: the uid of its trace, and the texts of its marks.
+        # By symbol: the uid of its trace, that of the line whose change is shown, and its texts.
         self._uids: dict[str, str] = {}
+        self._bases: dict[str, str | None] = {}
         self._texts: dict[str, list[str]] = {}
         self._levels: tuple[float, ...] = ()
 
@@ -72,6 +73,8 @@ class AlertMarks:
                 new.setdefault(event.symbol, []).append((event, height))
         for symbol, found in new.items():
             self._mark(symbol, found)
+        for symbol in self._uids:
+            self._show_change(symbol)
         self._show_levels(shown)
 
     def _find_height(self, event: AlertEvent, column: str) -> float:
@@ -103,7 +106,6 @@ class AlertMarks:
         self._figure.append(times, np.array([height for _, height in found]), trace=index)
 
     def _add_trace(self, symbol: str) -> None:
-        base = self._find_base(symbol)
         name = escape_label(symbol)
         self._figure.add_trace(
             go.Scatter(
@@ -114,21 +116,30 @@ class AlertMarks:
                 legendgroup=name,
                 legendrank=RANK,
                 showlegend=False,
-                meta=None if base is None else PERCENT_OF + base,
                 hovertemplate="%{text}<extra></extra>",
             )
         )
         self._uids[symbol] = self._figure.data[-1].uid
         self._texts[symbol] = []
+        self._bases[symbol] = None
+
+    def _show_change(self, symbol: str) -> None:
+        """Show the marks of a symbol on its line, if that shows its change in percent."""
+        if (base := self._find_base(symbol)) == self._bases[symbol]:
+            return
+        self._bases[symbol] = base
+        for trace in self._figure.data:
+            if trace.uid == self._uids[symbol]:
+                trace.meta = None if base is None else PERCENT_OF + base
 
     def _show_levels(self, shown: set[str]) -> None:
         """Draw the levels of running alerts; not where lines show changes."""
-        if any(self._find_base(symbol) is not None for symbol in shown):
-            return
+        has_values = all(self._find_base(symbol) is None for symbol in shown)
         levels = {
             level
             for alert in self._feed.current.active_alerts
-            if alert.spec.column == self._column
+            if has_values
+            and alert.spec.column == self._column
             and (alert.spec.symbols is None or not shown.isdisjoint(alert.spec.symbols))
             for level in alert.spec.levels
         }

@@ -51,7 +51,7 @@ def chart(
     symbols: str | Sequence[str] | None = None,
     window: int | str = "5min",
     *,
-    y: str = "price",
+    y: str | None = None,
     bar: str | float = "5s",
     tz: str = "UTC",
     height: int | None = None,
@@ -82,7 +82,8 @@ def chart(
         y: "price", or another column of numbers such as "temperature", which names the axis; or
             "percent", each line's change since the first tick in the window, so that symbols of
             different prices can be compared. Every line begins at 0 %; the figure's `data` hold
-            prices. Candles show prices.
+            prices. Candles show prices. By default "price", and "percent" once the chart has
+            several symbols with prices.
         bar: length of a bar, such as "5s", or in seconds.
         tz: the time zone of the axis, such as "America/New_York".
         height: height of the figure in pixels; by default 420, and 80 more for each pane below.
@@ -102,7 +103,7 @@ def chart(
     specs = parse_indicators(indicators)
     if height is None:
         height = DEFAULT_HEIGHT + PANE_HEIGHT * count_panes(specs)
-    check_options(kind, window, y=y, bar=bar, tz=tz, height=height)
+    check_options(kind, window, y="price" if y is None else y, bar=bar, tz=tz, height=height)
     check_flag("smooth", smooth)
     check_flag("alerts", alerts)
     names = list_symbols(symbols)
@@ -118,8 +119,8 @@ def chart(
         kind,
         names,
         window,
-        column="price" if y == "percent" else y,
-        percent=y == "percent",
+        column="price" if y in (None, "percent") else y,
+        percent=None if y is None else y == "percent",
         bar=bar,
         indicators=specs,
         alerts=alerts,
@@ -135,7 +136,7 @@ def draw_feed(
     window: int | str,
     *,
     column: str = "price",
-    percent: bool = False,
+    percent: bool | None = False,
     bar: str | float = "5s",
     indicators: object = (),
     alerts: bool = True,
@@ -143,18 +144,18 @@ def draw_feed(
     """Remove what a figure shows, and draw a feed's ticks on it from now on.
 
     The arguments are those of `chart`; in place of `y`, `column` is the column to draw, and
-    `percent` whether lines show its change in percent.
+    `percent` whether lines show its change in percent; None for once there are several.
     """
     specs = parse_indicators(indicators)
     is_line = kind == "line"
-    is_percent = is_line and percent
+    is_percent = is_line and bool(percent)
     empty_figure(figure, window, percent=is_percent)
     symbols = symbols or feed.symbols
     for symbol in symbols or ():
         Instruments.of(feed.log).place(symbol)
     drawer: LineDrawer | SymbolDrawer
     if is_line and not specs:
-        drawer = LineDrawer(feed, figure, symbols, column, percent=is_percent)
+        drawer = LineDrawer(feed, figure, symbols, column, percent=percent)
     else:
         drawer = SymbolDrawer(
             feed,
@@ -232,6 +233,7 @@ def make_figure(height: int, tz: str = "UTC", *, smooth: bool = True) -> LiveFig
         "hovermode": "x unified",
         "hoversubplots": "axis",
         "showlegend": True,
+        "legend": {"tracegroupgap": 2},
         "xaxis": {"type": "date", "automargin": True, **CROSSHAIR},
         "yaxis": {"automargin": True, **CROSSHAIR_Y},
     }

@@ -50,7 +50,7 @@ class LineDrawer:
         symbols: which symbols to draw, in this order; None for all.
         column: the column to draw.
         percent: draw each line's change since the first tick in the window, in percent. The page
-            computes it: the figure's `data` are the values.
+            computes it: the figure's `data` are the values. None: once several symbols have prices.
 
     Attributes:
         symbols: as given.
@@ -64,13 +64,13 @@ class LineDrawer:
         symbols: Sequence[str] | None,
         column: str,
         *,
-        percent: bool,
+        percent: bool | None,
     ) -> None:
         self.undrawn = 0
         self._feed = feed
         self._figure = figure
         self.symbols = symbols
-        self._percent = percent
+        self._percent, self._is_open = bool(percent), percent is None
         self._instruments = Instruments.of(feed.log, column)
         self._colours = find_colours(figure)
         # By symbol: the uid of the trace, the row of the newest point.
@@ -142,6 +142,8 @@ class LineDrawer:
             breaks = np.searchsorted(indices, [gap for gap in gaps if gap > last])
             points[trace] = _break_line(times[indices], values[indices], breaks)
             self._last_rows[symbol] = rows.start + int(indices[-1])
+        if self._is_open and self._has_several_prices():
+            self._show_changes()
         self._format_axis()
         if points:
             self._figure.append(points)
@@ -219,6 +221,23 @@ class LineDrawer:
         if self._decimals[symbol] != decimals:
             self._decimals[symbol] = decimals
             self._figure.data[trace].yhoverformat = make_format(decimals)
+
+    def _has_several_prices(self) -> bool:
+        """Return whether several lines are shown, all of prices: these may differ widely."""
+        shown = self._last_rows.keys() - self._hidden.keys()
+        return len(shown) > 1 and {self._columns[symbol] for symbol in shown} == {"price"}
+
+    def _show_changes(self) -> None:
+        """Draw the change of all lines in percent from now on."""
+        self._percent, self._is_open = True, False
+        self._axis_decimals, self._axis_unit = MIN_DECIMALS, ""
+        self._decimals = dict.fromkeys(self._decimals, MIN_DECIMALS)
+        with self._figure.batch_update():
+            for symbol in self._trace_uids:
+                if (trace := self._find_trace_index(symbol)) is not None:
+                    change = {"meta": PERCENT, "yhoverformat": PERCENT_FORMAT}
+                    self._figure.data[trace].update(change)
+            self._figure.update_layout(yaxis=make_axis_format(MIN_DECIMALS, percent=True))
 
     def _format_axis(self) -> None:
         """Give the axis a title and the decimals of its instruments; the fewest, if they differ."""

@@ -24,7 +24,7 @@ class FeedCharts(FeedAlerts):
         symbols: str | Sequence[str] | None = None,
         window: int | str = "5min",
         *,
-        y: str = "price",
+        y: str | None = None,
         bar: str | float = "5s",
         tz: str = "UTC",
         height: int | None = None,
@@ -45,7 +45,8 @@ class FeedCharts(FeedAlerts):
                 arrive, at most 20. Candles show the first.
             window: how much to show: "5min", or a number of ticks of each symbol (candles: bars).
             y: "price", or another column of numbers such as "temperature"; or "percent", each
-                line's change since the first tick in the window.
+                line's change since the first tick in the window. By default "price", and "percent"
+                once the chart has several symbols with prices.
             bar: length of a bar, such as "5s", or in seconds.
             tz: the time zone of the axis, such as "America/New_York".
             height: height of the chart in pixels; by default 420, and 80 more for each pane below.
