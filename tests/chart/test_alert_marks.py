@@ -91,6 +91,20 @@ def test_marks_of_a_line_in_percent_lie_on_it(
     assert levels(figure) == []
 
 
+def test_marks_before_the_window_are_dropped(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """An old mark does not stretch the axis of a window of ticks."""
+    server.publish([tick(100, 0)])
+    feed.wait(1)
+    feed.alert("AAPL", above=101)
+    server.publish([tick(102, 1)])
+    figure = feed.chart(window=3)
+    until(lambda: len(figure.data) == 2 and figure.data[1].x is not None)
+    server.publish([tick(100 - n, 1 + n) for n in range(1, 5)])
+    until(lambda: len(figure.data[1].x) == 0)
+
+
 def test_chart_without_alerts_has_neither_marks_nor_levels(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:

@@ -86,6 +86,17 @@ def test_line_has_indicators_of_its_bars(
     until(lambda: is_equal_to_bars(figure, feed, "5s", "sma(2)", "rsi(2)"))
 
 
+def test_indicators_of_a_line_begin_where_its_window_does(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """The window counts ticks: as many bars would reach back much further."""
+    server.publish([tick(100 + n, n) for n in range(40)])
+    feed.wait(40)
+    figure = feed.chart(indicators="sma(2)", bar="2s", window=10)
+    until(lambda: set(values(figure)) == {"AAPL", "sma(2)"})
+    until(lambda: len(figure.data[1].x) == 5 and figure.data[1].x[0] >= figure.data[0].x[0])
+
+
 def test_average_of_a_line_in_percent_changes_since_the_first_value_of_the_line(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:

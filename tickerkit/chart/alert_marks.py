@@ -60,6 +60,11 @@ class AlertMarks:
         self._texts: dict[str, list[str]] = {}
         self._levels: tuple[float, ...] = ()
 
+    @property
+    def uids(self) -> Iterable[str]:
+        """The uids of the traces of the marks."""
+        return self._uids.values()
+
     def draw(self, symbols: Iterable[str]) -> None:
         """Mark what has fired for these symbols since the last call, and update the levels."""
         shown = set(symbols)

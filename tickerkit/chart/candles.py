@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tickerkit.chart.figure.figure import LiveFigure
@@ -45,6 +45,12 @@ class CandleDrawer:
         self._volume = volume
         self._layout = layout
         self._decimals = -1  # as drawn
+
+    @property
+    def uids(self) -> Iterable[str]:
+        """The uid of the candles, if they are drawn yet."""
+        traces = self._figure.data
+        return [trace.uid for trace in traces if trace.type == "candlestick"][:1]
 
     def draw(self, symbol: str, bars: Mapping[str, Array]) -> None:
         """Append or update bars, as `BarReader.read` returns them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tickerkit.bars import interval_ns, parse_indicators
@@ -198,6 +198,8 @@ def draw_feed(
         finally:  # an indicator of the user's own may have raised an error
             if marks is not None:
                 marks.draw(drawer.drawn)
+            companions = [*drawer.companions, *(marks.uids if marks else ())]
+            trim_traces(figure, drawer.uids, companions)
             is_due = time.monotonic() - noted_at > NOTE_INTERVAL_S
             if is_due or was_empty or not len(rows):
                 show_note()
@@ -207,6 +209,14 @@ def draw_feed(
         draw, reader=reader, every_s=find_interval_s, name="tickerkit chart", finish=show_note
     )
     figure.add_drawer(follower)
+
+
+def trim_traces(figure: LiveFigure, uids: Iterable[str], companions: Iterable[str]) -> None:
+    """Drop the points of companions that lie before those of the main traces of a chart."""
+    indices = {props["uid"]: index for index, props in enumerate(figure._data)}
+    main, others = ([indices[uid] for uid in each if uid in indices] for each in (uids, companions))
+    if main and others:
+        figure.trim_to(main, others)
 
 
 def empty_figure(figure: LiveFigure, window: int | str, *, percent: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,6 +57,11 @@ class IndicatorDrawer:
         # By indicator with a pane: the largest value seen, and the decimals drawn.
         self._largest: dict[str, float] = {}
         self._decimals: dict[str, int] = {}
+
+    @property
+    def uids(self) -> Iterable[str]:
+        """The uids of the traces of the indicators."""
+        return self._uids.values()
 
     def draw(self, bars: Mapping[str, Array], decimals: int, base_uid: str | None) -> None:
         """Append or update the values of bars, as `BarReader.read` returns them.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -94,6 +94,16 @@ class LineDrawer:
     def is_empty(self) -> bool:
         """Whether no point is drawn yet."""
         return not self._last_rows
+
+    @property
+    def uids(self) -> Iterable[str]:
+        """The uids of the lines."""
+        return self._trace_uids.values()
+
+    @property
+    def companions(self) -> Iterable[str]:
+        """No traces: a line has none that must not begin before it."""
+        return ()
 
     @property
     def drawn(self) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from tickerkit.chart.bar_reader import BarReader
@@ -77,6 +77,17 @@ class SymbolDrawer:
     def find_base(self, symbol: str) -> str | None:
         """Return the uid of the line since whose first value the symbol's change is shown."""
         return self._line.find_uid(symbol) if self._line and self._is_percent else None
+
+    @property
+    def uids(self) -> Iterable[str]:
+        """The uid of the main trace, if it is drawn yet."""
+        main = self._candles or self._line
+        return main.uids if main else ()
+
+    @property
+    def companions(self) -> Iterable[str]:
+        """The uids of the traces whose points must not lie before those of the main one."""
+        return self._indicators.uids if self._indicators else ()
 
     @property
     def symbols(self) -> Sequence[str] | None:

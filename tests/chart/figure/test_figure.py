@@ -99,6 +99,21 @@ def test_append_replaces_points_from_the_first_new_x_on(figure: tk.LiveFigure) -
     assert xs(figure) == [1, 2]
 
 
+def test_trim_drops_what_lies_before_the_first_point_of_the_main_trace(
+    figure: tk.LiveFigure,
+) -> None:
+    """Marks don't stretch the axis; the last of them may go, too."""
+    figure.append({"AAPL": ([5, 6], [1, 1]), "MSFT": ([3, 4, 5], [1, 2, 3])})
+    figure.trim_to([0], [1])
+    assert (xs(figure, 1), list(figure.data[1].y)) == ([5], [3])
+    figure.append([8], [1], replace=True)
+    figure.window = 1
+    figure.trim_to([0], [1])
+    assert (xs(figure), xs(figure, 1)) == ([8], [])
+    figure.append(9, 9, trace=1)
+    assert xs(figure, 1) == [9]
+
+
 def test_append_takes_the_index_of_a_series_as_x(figure: tk.LiveFigure) -> None:
     """A pandas Series is y, and its index is x."""
     index = pd.date_range("2026-11-23T10:00", periods=2, freq="1s", tz="UTC")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -340,6 +340,29 @@ class LiveFigure(StreamedFigure):
             for (stream, each), x in zip(added, shown, strict=True):
                 self._streams.note_change(stream, stream.window.merge(x, each))
             self._update_data([stream for stream, _ in added])
+
+    def trim_to(self, traces: Iterable[int], others: Iterable[int]) -> None:
+        """Drop the points of other traces that lie before the first point of some traces.
+
+        So marks and moving averages don't stretch the axis beyond the window of their line.
+
+        Args:
+            traces: indices of the traces.
+            others: indices of the others, whose points are in the order of x.
+        """
+        with self._lock:
+            streams = self._streams.by_trace
+            main = [streams.get(self._data[index]["uid"]) for index in traces]
+            starts = [each.window.x[0] for each in main if each and len(each.window)]
+            if not starts:
+                return
+            oldest = min(starts)
+            found = [streams.get(self._data[index]["uid"]) for index in others]
+            trimmed = [each for each in found if each and each.window.drop_before(oldest)]
+            for stream in trimmed:
+                # The newest point again, with the new start.
+                self._streams.note_change(stream, stream.window.stop - 1)
+            self._update_data(trimmed)
 
     def clear(self) -> None:
         """Drop all points, including those that traces were created with; the traces stay."""

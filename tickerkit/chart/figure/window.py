@@ -173,6 +173,12 @@ class Window:
         self._write(start, x, columns)
         return start
 
+    def drop_before(self, x: Any) -> bool:
+        """Drop the points below an x; return whether there were any. The x held ascend."""
+        count = int(np.searchsorted(self.x, x)) if len(self) else 0
+        self.start += count
+        return count > 0
+
     def check_x_type(self, x: Array) -> None:
         """Raise a ValueError if x holds times and the window numbers, or the other way round."""
         if len(self) and len(x) and x.dtype != self._x.dtype:
