@@ -44,6 +44,19 @@ test("a label stands right of the plot, at the height of its value", () => {
   ]);
 });
 
+test("the legend of a pane names an indicator of several columns once", () => {
+  const names = ["macd(12, 26) line", "macd(12, 26) signal", "rsi"];
+  const data = names.map((name, i) => ({ uid: `${i}`, type: "scatter", name, legend: "legend2" }));
+  const figure = plotOf({ data, drawn: DRAWN });
+  const streams = data.map((_, i) => streamOf(figure, i, { x: [1, 2], y: [1, 4] }));
+  writeLegend(figure.plot, streams, figure.axes, structuredClone(data));
+  assert.deepEqual(
+    streams.map(({ trace }) => trace.name),
+    ["macd(12, 26) line 4.00", "signal 4.00", "rsi 4.00"],
+  );
+  assert.match(streams[1].trace.hovertemplate, /<extra>macd\(12, 26\) signal</);
+});
+
 test("lines that the legend names together have one label", () => {
   const shared = { type: "scatter", legendgroup: "bbands" };
   const data = [

@@ -102,6 +102,8 @@ function learnDecimals(series) {
  */
 export function writeLegend(plot, streams, axes, data) {
   const isAlongX = String(plot._fullLayout.hovermode).startsWith("x");
+  /** @type {Set<string>} */
+  const begun = new Set();
   for (const stream of streams) {
     const { trace, full, series, y } = stream;
     const own = data.find((each) => each.uid === trace.uid) ?? {};
@@ -110,10 +112,28 @@ export function writeLegend(plot, streams, axes, data) {
     if (!own.name || newest === null || full.showlegend === false || series.names.length > 1)
       continue;
     if (own.yhoverformat && !readFormat(own)) continue; // such as a volume's
-    trace.name = `${own.name} ${formatValue(stream, axes.drawn(y), newest)}`;
+    const name = shortenName(own.name, begun, full.legend);
+    trace.name = `${name} ${formatValue(stream, axes.drawn(y), newest)}`;
     if (own.hovertemplate || own.hoverinfo || own.text) continue;
     trace.hovertemplate = `${isAlongX ? "%{y}" : "(%{x}, %{y})"}<extra>${own.name}</extra>`;
   }
+}
+
+/**
+ * Return the name of a trace for the legend of a pane: only its last word if the name before it
+ * begins in the same way, such as "macd(12, 26, 9) line" and "macd(12, 26, 9) signal".
+ *
+ * @param {string} name
+ * @param {Set<string>} begun the beginnings of the names so far
+ * @param {string} [legend] the main one by default, whose names stay whole
+ */
+function shortenName(name, begun, legend = "legend") {
+  const end = name.lastIndexOf(" ");
+  const beginning = `${legend} ${name.slice(0, end)}`;
+  if (legend === "legend" || end < 0) return name;
+  const isKnown = begun.has(beginning);
+  begun.add(beginning);
+  return isKnown ? name.slice(end + 1) : name;
 }
 
 /**

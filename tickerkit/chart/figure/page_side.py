@@ -52,6 +52,7 @@ PARTS = (
     "renderer.js",
     "theme.js",
     "overlay.js",
+    "crosshair.js",
     "interactions.js",
     "draw_loop.js",
     "view.js",

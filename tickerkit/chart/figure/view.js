@@ -3,6 +3,7 @@
  */
 
 import { formatTimeOfDay } from "./axes.js";
+import { Crosshair } from "./crosshair.js";
 import { DrawLoop } from "./draw_loop.js";
 import { Interactions } from "./interactions.js";
 import { Overlay } from "./overlay.js";
@@ -51,6 +52,7 @@ export class View {
     this.plot.style.minHeight = `${figure.layout.height ?? HEIGHT_PX}px`;
     box.classList.add("tickerkit-figure");
     this.overlay = new Overlay(box, () => figure.setFollowing(true));
+    new Crosshair(box, this.plot);
     box.prepend(this.plot);
     this.renderer = new Renderer(this);
     this.#interactions = new Interactions(this);
