@@ -16,7 +16,28 @@ SHARED_PARTS = (
     "runtime/page_parts/presence.js",
 )
 # Each file comes after the files that it imports.
-PARTS = ("slot.js",)
+PARTS = (
+    "slot.js",
+    "written_values.js",
+    "watch_rows.js",
+    "row_filter.js",
+    "text_widths.js",
+    "watch_columns.js",
+    "spark.js",
+    "watch_row.js",
+    "watchlist.js",
+    "choices.js",
+    "controls.js",
+    "fit.js",
+    "indicator_menu.js",
+    "desk_toolbar.js",
+    "feeds_bar.js",
+    "headline.js",
+    "ribbon.js",
+    "notifier.js",
+    "desk_view.js",
+    "desk.js",
+)
 
 
 def read_page_side() -> str:

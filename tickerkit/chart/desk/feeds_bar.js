@@ -1,0 +1,134 @@
+/**
+ * Feeds bar: the state of each feed in a few words, and what is wrong with it in a banner.
+ */
+
+import { make, setText } from "../../runtime/page_parts/elements.js";
+import { fitBar } from "./fit.js";
+import { formatAge, formatLag, formatPerSecond, levelOf, shapeOf } from "./written_values.js";
+
+/** @import { FeedState, StatusMessage } from "./messages.d.ts" */
+
+const CHIP_LEVELS = 6;
+/** After how many silent periods the kernel is said to be silent. */
+const SILENT_PERIODS = 3;
+/** Endings that are no trouble. */
+const CALM = ["live", "ended", "stopped"];
+
+/** @type {Record<string, string>} */
+const SHAPE_NAMES = { connecting: "quiet", reconnecting: "quiet", failed: "refused" };
+
+/** @param {number} count @param {string} noun */
+const countOf = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+export class FeedsBar {
+  /** @type {StatusMessage | null} */
+  #status = null;
+  #heardAt = performance.now();
+  #shape = "";
+
+  constructor() {
+    this.element = make("div", { class: "tkd-feeds", role: "group", "aria-label": "feeds" });
+    this.banner = make("div", { class: "tkd-banner", role: "alert" });
+    this.banner.hidden = true;
+  }
+
+  get names() {
+    return this.#status?.feeds.map(({ name }) => name) ?? [];
+  }
+
+  /** A message of any kind has come. @param {number} now in ms */
+  hear(now) {
+    this.#heardAt = now;
+  }
+
+  /** @param {StatusMessage} status */
+  update(status) {
+    this.#status = status;
+    const { children } = this.element;
+    this.element.classList.toggle("tkd-several", status.feeds.length > 1);
+    while (children.length > status.feeds.length) children[children.length - 1].remove();
+    while (children.length < status.feeds.length) this.element.append(makeChip());
+    status.feeds.forEach((feed, at) => {
+      drawChip(/** @type {HTMLElement} */ (children[at]), feed);
+    });
+  }
+
+  /** Fit the bar again if its texts are longer or shorter, not with each digit. @param {boolean}
+   *  [isResized] */
+  fit(isResized = false) {
+    const shape = (this.element.textContent ?? "").replaceAll(/\d/g, "0");
+    if (!isResized && shape === this.#shape) return;
+    this.#shape = shape;
+    fitBar(this.element, CHIP_LEVELS);
+  }
+
+  /** Say what is wrong, if anything is. @param {number} now in ms */
+  drawBanner(now) {
+    const status = this.#status;
+    const silent_s = (now - this.#heardAt) / 1000;
+    let text = "";
+    let level = "waiting";
+    if (status?.every_s && silent_s > status.every_s * SILENT_PERIODS) {
+      const age = formatAge(Math.round(silent_s));
+      text = `Nothing heard from the kernel for ${age}: it is busy, or was restarted.`;
+    } else {
+      const troubled = status?.feeds.filter((feed) => !CALM.includes(feed.status)) ?? [];
+      const sentences = troubled.map((feed) =>
+        describeTrouble(feed, (status?.feeds.length ?? 1) > 1),
+      );
+      if (troubled.some((feed) => feed.status === "failed")) level = "bad";
+      const notes = status?.feeds.flatMap(({ note, error }) => [note, error]).filter(Boolean) ?? [];
+      text = (sentences.length ? sentences : notes).join(" ");
+      if (!sentences.length) level = "note";
+    }
+    if (this.banner.textContent === text) return;
+    this.banner.textContent = text;
+    this.banner.dataset.level = level;
+    this.banner.hidden = !text;
+  }
+}
+
+/**
+ * @param {FeedState} feed
+ * @param {boolean} isOneOfSeveral
+ */
+function describeTrouble({ name, url, status, reason, ticks }, isOneOfSeveral) {
+  const who = isOneOfSeveral ? name : url || name;
+  const why = reason ? `: ${reason.replace(/\.$/, "")}` : "";
+  const what = { failed: "has failed", connecting: "is being connected" }[status] ?? `is ${status}`;
+  const held = ticks && status !== "connecting" ? " What is shown is what came before." : "";
+  return `${who} ${what}${why}.${held}`;
+}
+
+function makeChip() {
+  const part = (/** @type {string} */ name) => make("span", { class: `tkd-${name}` });
+  return make("span", { class: "tkd-chip" }, [
+    make("span", { class: "tkd-shape", "aria-hidden": "true" }),
+    ...["word", "name", "symbols", "ticks", "per-second", "lag", "holes"].map(part),
+  ]);
+}
+
+/**
+ * @param {HTMLElement} chip
+ * @param {FeedState} feed
+ */
+function drawChip(chip, feed) {
+  const { name, url, status, ticks, rate, symbols, gaps, lag_ms } = feed;
+  const texts = [
+    shapeOf(SHAPE_NAMES[status] ?? (status === "live" ? "live" : "mute")),
+    status,
+    name,
+    countOf(symbols, "symbol"),
+    countOf(ticks, "tick"),
+    formatPerSecond(rate),
+    lag_ms === null ? "" : `lag ${formatLag(lag_ms)}`,
+    gaps ? countOf(gaps, "gap") : "",
+  ];
+  texts.forEach((text, at) => {
+    setText(/** @type {HTMLElement} */ (chip.children[at]), text);
+  });
+  const [, ...words] = texts;
+  const title = [...words, url === name ? "" : url, feed.reason, feed.note, feed.error];
+  chip.title = title.filter(Boolean).join(" · ");
+  chip.dataset.level = levelOf(status);
+}
