@@ -29,7 +29,8 @@ THEMES = Path(sys.prefix) / "share/jupyter/lab/themes/@jupyterlab"
 # A manager of widgets with as much of it as the page uses. `desk.receive(message)` is the kernel's
 # message, and `desk.sent` is what the page has sent.
 SHOW = """async ({ desk, figure, download, plotly, messages }) => {
-    const decode = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+    const decode = (text) =>
+        new DataView(Uint8Array.from(atob(text), (each) => each.charCodeAt(0)).buffer);
     const make = async ({ esm, state, buffers = [] }) => {
         for (const [path, bytes] of buffers) {
             const last = path.at(-1);
@@ -78,26 +79,26 @@ SHOW = """async ({ desk, figure, download, plotly, messages }) => {
 }"""
 
 CUT_WORDS = """() => {
-    const found = [];
-    const root = document.querySelector(".tkd");
-    const shown = (e) => e.checkVisibility() && e.getClientRects().length;
-    for (const e of root.querySelectorAll("button, select, span, b, strong, time, p, [role=gridcell]")) {
-        if (!shown(e) || e.closest(".tkd-unseen, .js-plotly-plot, svg, [data-cut]")) continue;
+    const root = document.querySelector(".tkd"), found = [];
+    const all = "button, select, span, b, strong, time, p, [role=gridcell]";
+    const ofOneLine = "button, .tkd-headline *, .tkd-chip *, [role=gridcell], .tkd-count";
+    const body = root.getBoundingClientRect();
+    for (const e of root.querySelectorAll(all)) {
         const text = e.textContent.trim();
+        if (!text || !e.checkVisibility() || !e.getClientRects().length) continue;
+        if (e.closest(".tkd-unseen, .js-plotly-plot, svg")) continue;
+        const { overflow, clipPath } = getComputedStyle(e);
+        if (clipPath !== "none") continue; // it is for screen readers
         const name = `${e.tagName} ${e.className} ${JSON.stringify(text.slice(0, 40))}`;
-        if (text && e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).overflow !== "visible") {
-            found.push(`cut: ${name}`);
-        }
-        const box = e.getBoundingClientRect(), body = root.getBoundingClientRect();
-        if (text && (box.right > body.right + 1 || box.left < body.left - 1)) found.push(`out: ${name}`);
-        const isOfOneLine = e.matches("button, .tkd-headline *, .tkd-chip *, [role=gridcell], .tkd-count");
-        if (isOfOneLine && box.height > 34) found.push(`wrapped: ${name}`);
+        const box = e.getBoundingClientRect();
+        const isCut = e.scrollWidth > e.clientWidth + 1 && overflow !== "visible";
+        if (isCut) found.push(`cut: ${name}`);
+        if (box.right > body.right + 1 || box.left < body.left - 1) found.push(`out: ${name}`);
+        if (e.matches(ofOneLine) && box.height > 34) found.push(`wrapped: ${name}`);
     }
-    for (const bar of root.querySelectorAll(".tkd-bar, .tkd-feeds")) {
-        if (bar.scrollWidth > bar.clientWidth + 1) found.push(`bar: ${bar.className}`);
+    for (const bar of root.querySelectorAll(".tkd-bar, .tkd-feeds, .tkd-grid")) {
+        if (bar.scrollWidth > bar.clientWidth + 1) found.push(`too wide: ${bar.className}`);
     }
-    const grid = root.querySelector(".tkd-grid");
-    if (grid.scrollWidth > grid.clientWidth + 1) found.push("the watchlist is wider than its room");
     return found;
 }"""
 

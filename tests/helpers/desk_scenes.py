@@ -10,11 +10,10 @@ import numpy as np
 
 __all__ = ["SCENES", "Scene", "make_scene"]
 
-NAMES = (
-    "AAPL MSFT NVDA AMZN GOOGL META TSLA AVGO BRK.B JPM LLY V XOM UNH MA COST HD PG WMT NFLX JNJ "
-    "CRM BAC ORCL ABBV CVX KO MRK AMD PEP TMO ADBE LIN WFC CSCO ACN MCD ABT DHR GE TXN QCOM INTU "
-    "IBM CAT AMGN VZ PFE DIS NOW"
-).split()
+NAMES = ("AAPL", "MSFT", "NVDA", "AMZN", "GOOGL", "META", "TSLA", "AVGO", "BRK.B", "JPM", "LLY")
+MORE = tuple(
+    f"{first}{second}{third}" for first in "VXU" for second in "NOHM" for third in "ABCDEF"
+)
 PAIRS = ("BTC/USD", "ETH/USD", "SOL/USD", "XRP/USD", "ADA/USD", "DOGE/USD", "EUR/USD", "GBP/USD")
 SENSORS = ("boiler-1", "boiler-2", "greenhouse", "cold-room", "outdoors", "server-rack")
 NOW_MS = 1_795_945_271_000.0
@@ -197,13 +196,12 @@ def _lines(rows: list[dict[str, Any]], count: int = 10) -> dict[str, list[float]
 
 
 def _make_market(count: int, **choices: Any) -> Scene:
-    names = [*NAMES, *(f"{first}{second}" for first in NAMES[:40] for second in "ABCD")][:count]
+    names = [*NAMES, *MORE, *(f"{name}.X" for name in MORE), *(f"{name}.L" for name in MORE)]
+    names = names[:count]
     rows = [_make_row(place, name) for place, name in enumerate(names)]
     chosen = _make_choices(**choices)
     shown = [row for row in rows if chosen["symbol"] in (None, row["symbol"])]
-    return Scene(
-        _make_menu(names), chosen, _make_status(count), rows, [*EVENTS], _lines(shown)
-    )
+    return Scene(_make_menu(names), chosen, _make_status(count), rows, [*EVENTS], _lines(shown))
 
 
 def _make_one() -> Scene:
