@@ -1,4 +1,4 @@
-"""Scenes: what a kernel would say to the page of a dashboard, for tests and pictures of the page."""
+"""Scenes: what a kernel would say to the page of a dashboard, for its tests and pictures."""
 
 from __future__ import annotations
 
