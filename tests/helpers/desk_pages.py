@@ -14,7 +14,6 @@ from ipywidgets.widgets.widget import _remove_buffers
 
 import tickerkit as tk
 from tickerkit.chart.desk.page_side import read_page_side, read_style
-from tickerkit.chart.figure.page_side import build_page_side
 from tickerkit.chart.widgets.download import Download
 
 if TYPE_CHECKING:
@@ -78,6 +77,8 @@ SHOW = """async ({ desk, figure, download, plotly, messages }) => {
     messages.forEach((message) => window.desk.receive(message));
 }"""
 
+EMPTY_SIDE = "export default () => ({ initialize() {}, render() { return () => {}; } })"
+
 CUT_WORDS = """() => {
     const root = document.querySelector(".tkd"), found = [];
     const all = "button, select, span, b, strong, time, p, [role=gridcell]";
@@ -110,13 +111,14 @@ AXE_RUN = """async () => {
 }"""
 
 
-def show_desk(page: Page, scene: Scene, theme: str = "light") -> None:
+def show_desk(page: Page, scene: Scene, theme: str = "light", *, with_chart: bool = False) -> None:
     """Show the page side of a dashboard in a page that has JupyterLab's theme.
 
     Args:
         page: an empty page; `desk` becomes the model.
         scene: what the kernel says.
         theme: "light" or "dark".
+        with_chart: whether to show a chart; it takes a second.
     """
     page.set_content("<html lang=en><title>dashboard</title><body><main></main></body></html>")
     style = read_style()
@@ -128,18 +130,22 @@ def show_desk(page: Page, scene: Scene, theme: str = "light") -> None:
         "_figure": "IPY_MODEL_figure",
         "_download": "IPY_MODEL_download",
     }
-    figure = _make_figure(scene)
-    models = {
+    download = {"esm": Download._esm, "state": {"description": "Download", "tooltip": "save"}}
+    models: dict[str, Any] = {
         "desk": {"esm": read_page_side(), "state": state},
-        "figure": _pack(figure, build_page_side()) | {},
-        "download": {"esm": Download._esm, "state": {"description": "Download", "tooltip": "save"}},
-        "plotly": _pack(figure._plotly, ""),
+        "figure": {"esm": EMPTY_SIDE, "state": {}},
+        "download": download,
+        "plotly": {"esm": "", "state": {}},
     }
-    models["figure"]["state"]["_plotly"] = "IPY_MODEL_plotly"
-    figure.close()
+    if with_chart:
+        figure = _make_figure(scene)
+        models |= {"figure": _pack(figure, figure._esm), "plotly": _pack(figure._plotly, "")}
+        models["figure"]["state"]["_plotly"] = "IPY_MODEL_plotly"
+        figure.close()
     page.evaluate(SHOW, {**models, "messages": scene.messages()})
-    page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout")
-    page.evaluate("() => new Promise((end) => requestAnimationFrame(() => setTimeout(end, 150)))")
+    if with_chart:
+        page.wait_for_function("() => document.querySelector('.js-plotly-plot')?._fullLayout")
+    page.evaluate("() => new Promise((end) => requestAnimationFrame(() => setTimeout(end, 100)))")
 
 
 def set_theme(page: Page, theme: str) -> None:

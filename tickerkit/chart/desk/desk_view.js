@@ -182,6 +182,7 @@ export class DeskView {
   }
 
   #tick() {
+    this.#readColors(); // a theme's style may come after its name
     this.feeds.hear(this.#desk.heardAt);
     this.feeds.drawBanner(performance.now());
     this.#request();
@@ -212,6 +213,7 @@ export class DeskView {
     const width = this.element.clientWidth;
     if (!width) return; // the page hides it
     this.#hasRoomChanged = false;
+    this.#readColors(); // the element was not in the page when it was made
     this.toolbar.fit();
     this.feeds.fit(true);
     fitBar(this.foot, FOOT_LEVELS);
@@ -240,6 +242,11 @@ export class DeskView {
 
   #applyTheme() {
     this.element.classList.toggle("tkd-dark", isDark());
+    this.#readColors();
+    this.#request();
+  }
+
+  #readColors() {
     const style = getComputedStyle(this.element);
     const read = (/** @type {string} */ name) => style.getPropertyValue(`--tkd-${name}`).trim();
     /** @type {DeskColors} */
@@ -252,7 +259,6 @@ export class DeskView {
       fallTint: read("fall-tint"),
     };
     this.watchlist.setColors(colors);
-    this.#request();
   }
 
   /** @param {KeyboardEvent} event */

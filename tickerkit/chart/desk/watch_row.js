@@ -15,7 +15,7 @@ import { formatAge, formatLag, levelOf, MISSING, shapeOf } from "./written_value
 /** @type {Record<string, string>} */
 const ARROWS = { 1: "▲", "-1": "▼" };
 const SPARK_HEIGHT_PX = 22;
-const FLASH_MS = 600;
+const FLASH_MS = 450;
 
 export class RowElement {
   #columns;

@@ -132,6 +132,7 @@ export class Watchlist {
 
   /** @param {DeskColors} colors */
   setColors(colors) {
+    if (JSON.stringify(colors) === JSON.stringify(this.#colors)) return;
     this.#colors = colors;
     for (const each of [...this.#shown.values(), ...this.#spare]) each.forget();
   }
