@@ -95,13 +95,17 @@ export class Desk {
     const now = performance.now();
     this.heardAt = now;
     if (message.kind === "rows") {
-      const { size } = this.rows;
+      const { size, hasGaps } = this.rows;
       const isKnown = this.rows.take(message, now);
       if (!isKnown && now - this.#askedAt > ASK_EVERY_MS) {
         this.#askedAt = now;
         this.#presence.ask();
       }
-      const isOther = message.whole || message.gone.length > 0 || this.rows.size !== size;
+      const isOther =
+        message.whole ||
+        message.gone.length > 0 ||
+        this.rows.size !== size ||
+        this.rows.hasGaps !== hasGaps;
       for (const view of this.#views) view.showRows(isOther);
     } else if (message.kind === "status") {
       this.status = message;

@@ -95,9 +95,10 @@ export class FeedsBar {
 function describeTrouble({ name, url, status, reason, ticks }, isOneOfSeveral) {
   const who = isOneOfSeveral ? name : url || name;
   const why = reason ? `: ${reason.replace(/\.$/, "")}` : "";
-  const what = { failed: "has failed", connecting: "is being connected" }[status] ?? `is ${status}`;
   const held = ticks && status !== "connecting" ? " What is shown is what came before." : "";
-  return `${who} ${what}${why}.${held}`;
+  if (status === "failed") return `${who} has failed${why}.${held}`;
+  const verb = status === "connecting" ? "Connecting" : "Connecting again";
+  return `${verb} to ${who}${why}.${held}`;
 }
 
 function makeChip() {

@@ -140,7 +140,7 @@ export function listColumns({ others, is_quoted, is_market, feeds }, column, { h
       label: unit ? `${capitalize(label)} (${unit})` : capitalize(label),
       title: `the newest ${name}`,
       sort: `others.${index}`,
-      rank: 3,
+      rank: 3 + index / 100, // the last ones go first
       write: (/** @type {WatchRow} */ row) =>
         formatDecimals(row.others?.[index], row.other_decimals?.[index] ?? 0),
     })),

@@ -14,6 +14,9 @@ export class WatchRows {
   /** @type {Map<string, WatchRow>} */
   #rows = new Map();
 
+  /** Whether a row has or had gaps. */
+  hasGaps = false;
+
   /** Counts the changes of all rows: each row has the count of its own last change. */
   changes = 0;
 
@@ -62,6 +65,7 @@ export class WatchRows {
       // The same object for as long as the row exists: the list knows it by that.
       const next = Object.assign(row ?? {}, change, { at, changed: changes });
       this.#rows.set(change.id, /** @type {WatchRow} */ (next));
+      if (change.gaps || change.repaired) this.hasGaps = true;
     }
     return isKnown;
   }

@@ -115,8 +115,7 @@ export class Watchlist {
     this.#choices = choices;
     this.#test = parseRowFilter(filter, (feed) => menu.feeds[feed] ?? "");
     this.#isOrdered = false;
-    const hasGaps = [...this.#rows.all()].some(({ gaps, repaired }) => gaps || repaired);
-    const columns = listColumns(menu, choices.column, { hasGaps });
+    const columns = listColumns(menu, choices.column, this.#rows);
     const name = (/** @type {WatchColumn[]} */ all) => all.map(({ key, label }) => key + label);
     if (name(columns).join() !== name(this.#allColumns).join()) {
       this.#allColumns = columns;

@@ -12,6 +12,8 @@ const SHAPES = { live: "●", quiet: "◐", mute: "○", refused: "✕", stale: 
 const STATUS_LEVELS = {
   live: "good",
   quiet: "calm",
+  ended: "calm",
+  stopped: "calm",
   mute: "bad",
   refused: "bad",
   failed: "bad",
