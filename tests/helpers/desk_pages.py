@@ -99,7 +99,10 @@ CUT_WORDS = """() => {
         if (e.matches(ofOneLine) && box.height > 34) found.push(`wrapped: ${name}`);
     }
     for (const bar of root.querySelectorAll(".tkd-bar, .tkd-feeds, .tkd-grid")) {
-        if (bar.scrollWidth > bar.clientWidth + 1) found.push(`too wide: ${bar.className}`);
+        const padding = parseFloat(getComputedStyle(bar).paddingRight);
+        const end = bar.getBoundingClientRect().right - padding + 1;
+        const isOut = bar.lastElementChild?.getBoundingClientRect().right > end;
+        if (isOut || bar.scrollWidth > bar.clientWidth + 1) found.push(`wide: ${bar.className}`);
     }
     return found;
 }"""

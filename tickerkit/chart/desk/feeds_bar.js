@@ -11,6 +11,8 @@ import { formatAge, formatLag, formatPerSecond, levelOf, shapeOf } from "./writt
 const CHIP_LEVELS = 6;
 /** After how many silent periods the kernel is said to be silent. */
 const SILENT_PERIODS = 3;
+/** How long the first message may take. */
+const FIRST_S = 10;
 /** Endings that are no trouble. */
 const CALM = ["live", "ended", "stopped"];
 
@@ -68,7 +70,9 @@ export class FeedsBar {
     const silent_s = (now - this.#heardAt) / 1000;
     let text = "";
     let level = "waiting";
-    if (status?.every_s && silent_s > status.every_s * SILENT_PERIODS) {
+    if (!status && silent_s > FIRST_S) {
+      text = "Nothing heard from the kernel: it is busy, or was restarted. Run the cell again.";
+    } else if (status?.every_s && silent_s > status.every_s * SILENT_PERIODS) {
       const age = formatAge(Math.round(silent_s));
       text = `Nothing heard from the kernel for ${age}: it is busy, or was restarted.`;
     } else {

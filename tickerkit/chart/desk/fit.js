@@ -7,11 +7,14 @@
  *
  * @param {HTMLElement} bar in one line, whose parts do not shrink
  * @param {number} levels the highest
- * @param {number} [from] the level to begin with
  */
-export function fitBar(bar, levels, from = 0) {
-  for (let level = from; level <= levels; level++) {
+export function fitBar(bar, levels) {
+  // Not `scrollWidth`: what lies in the padding counts as inside.
+  const padding = Number.parseFloat(getComputedStyle(bar).paddingRight);
+  const end = bar.getBoundingClientRect().right - padding;
+  for (let level = 0; level <= levels; level++) {
     bar.dataset.level = String(level);
-    if (bar.scrollWidth <= bar.clientWidth) return;
+    const last = bar.lastElementChild;
+    if (!last || last.getBoundingClientRect().right <= end + 0.5) return;
   }
 }

@@ -7,6 +7,8 @@ import { IconButton } from "./controls.js";
 
 /** @import { IndicatorEntry } from "./messages.d.ts" */
 
+const MARGIN_OF_PANEL_PX = 6;
+
 export class IndicatorMenu {
   #onChoose;
   /** @type {IndicatorEntry[]} */
@@ -80,7 +82,17 @@ export class IndicatorMenu {
     if (!isOpen) return;
     this.input.value = "";
     this.#drawList();
+    this.#place();
     this.input.focus();
+  }
+
+  /** Place the panel below the button, within the dashboard. */
+  #place() {
+    const around = /** @type {HTMLElement} */ (this.panel.offsetParent).getBoundingClientRect();
+    const { left, bottom } = this.button.element.getBoundingClientRect();
+    const most = around.width - this.panel.offsetWidth - MARGIN_OF_PANEL_PX;
+    this.panel.style.left = `${Math.max(0, Math.min(left - around.left, most))}px`;
+    this.panel.style.top = `${bottom - around.top + MARGIN_OF_PANEL_PX}px`;
   }
 
   /** @param {string} text */
