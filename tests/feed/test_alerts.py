@@ -352,7 +352,7 @@ def test_alert_may_be_stopped_in_its_callback_and_in_its_condition(
         {"above": 1, "notify": "yes"},
         {"above": 1, "name": " "},
     ],
-    ids=str,
+    ids=lambda arguments: " ".join(arguments) or "none",
 )
 def test_wrong_arguments_are_refused(feed: tk.Feed, arguments: dict[str, Any]) -> None:
     """Nothing is left running."""
