@@ -129,6 +129,33 @@ def test_rerun_cells_fire_each_once(server: tk.TickServer, kernel: Kernel, until
     assert (alert.count, len(feed.active_alerts)) == (7, 1)
 
 
+def test_rerun_cell_replaces_a_callback_that_blocks(
+    server: tk.TickServer, kernel: Kernel, until: Until
+) -> None:
+    """The event in its hands is not repeated, and the next ones go to the new function."""
+    feed = tk.connect(server.url)
+    until(lambda: feed.status == "live")
+    may_go = threading.Event()
+    first: list[int] = []
+    second: list[int] = []
+
+    def wait(event: AlertEvent) -> None:
+        first.append(event.seq)
+        may_go.wait(20)
+
+    kernel.run("alert")
+    feed.alert(above=2, call=wait)
+    publish(server, 1, 3, 1, 3)
+    until(lambda: first and len(feed.alerts) == 2)
+    kernel.run("alert")
+    feed.alert(above=2, call=lambda event: second.append(event.seq))
+    may_go.set()
+    until(lambda: second == [4])
+    publish(server, 1, 3)
+    until(lambda: second == [4, 6])
+    assert first == [2]
+
+
 def test_rerun_cell_with_another_condition_replaces_it(
     server: tk.TickServer, kernel: Kernel, until: Until
 ) -> None:

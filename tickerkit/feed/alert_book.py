@@ -87,26 +87,27 @@ class Alert:
             sinks: the sinks by their kind.
             start: number of the first event to deliver to a sink of a kind that is new.
         """
-        for kind in [*self._deliveries]:
+        # Replaced as a whole: the thread that judges wakes them meanwhile.
+        deliveries = {**self._deliveries}
+        for kind in self._deliveries:
             if kind not in sinks:
-                self._deliveries.pop(kind).stop()
-                del self._sinks[kind]
+                deliveries.pop(kind).stop()
         for kind, sink in sinks.items():
             previous = self._deliveries.get(kind)
-            if previous is not None:
-                if _is_same(sink, self._sinks[kind]):
-                    continue
-                previous.stop()
-            first = start if previous is None else previous.next
-            delivery = Delivery(
+            if previous is not None and _is_same(sink, self._sinks[kind]):
+                sinks = {**sinks, kind: self._sinks[kind]}
+                continue
+            first = start if previous is None else previous.hand_on()
+            deliveries[kind] = Delivery(
                 self._book.events, self.id, sink, self.faults, first, close=sink.close
             )
-            self._sinks[kind], self._deliveries[kind] = sink, delivery
-            if first < self._book.events.stop:
+        self._sinks, self._deliveries = dict(sinks), deliveries
+        for delivery in deliveries.values():
+            if delivery.next < self._book.events.stop:  # an event came meanwhile
                 delivery.wake()
 
     def wake(self) -> None:
-        """Have the newest event delivered."""
+        """Have the newest events delivered."""
         for delivery in self._deliveries.values():
             delivery.wake()
 

@@ -65,24 +65,39 @@ class Delivery:
         self._events, self._alert_id = events, alert_id
         self._hand_over, self._close, self._faults = hand_over, close, faults
         self._new, self._stopping = threading.Event(), threading.Event()
+        self._is_replaced = False
+        self._lock = threading.Lock()
         self._thread: BackgroundThread | None = None
 
     def wake(self) -> None:
         """Note that the alert has a new event."""
         self._new.set()
-        with hold_interrupts():
+        # The lock: who stops this delivery, and has another one continue, must see a thread that
+        # is about to start.
+        with hold_interrupts(), self._lock:
             if self._thread is None and not self._stopping.is_set():
                 self._thread = start_thread(self._run, "tickerkit alert delivery", UserThread)
 
     def begin_stop(self) -> None:
         """Deliver what is left, with a last attempt for each, without waiting for it."""
-        self._stopping.set()
+        with hold_interrupts(), self._lock:
+            self._stopping.set()
         self._new.set()
 
     def stop(self, timeout_s: float = JOIN_S) -> bool:
         """Deliver what is left, end the thread, and return whether it has ended; idempotent."""
         self.begin_stop()
         return self._thread is None or self._thread.join_within(timeout_s)
+
+    def hand_on(self) -> int:
+        """Stop, and return the number of the first event that another delivery has to take.
+
+        If a call blocks, that is the event after the one that is being handed over.
+        """
+        self.stop()
+        with hold_interrupts(), self._lock:
+            self._is_replaced = True
+            return self.next
 
     def _run(self) -> None:
         while True:
@@ -102,8 +117,10 @@ class Delivery:
                 problem = f"up to {lost:,} events were dropped before they were delivered"
                 self._faults.add_message("dropped events", problem)
             for event in events:
-                # Before it is handed over: who replaces this delivery meanwhile repeats nothing.
-                self.next = event.number + 1
+                with self._lock:
+                    if self._is_replaced:
+                        return
+                    self.next = event.number + 1
                 if event.alert_id == self._alert_id:
                     self._try(event)
             if not events:
