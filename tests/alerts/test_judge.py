@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tickerkit.alerts import Fired, Judge, Watch, parse_spec
+from tickerkit.alerts import Fired, Judge, Watch, moves, parse_spec
 from tickerkit.log import Gaps, TickLog
 from tickerkit.ticks import read_ticks
 
@@ -95,6 +95,35 @@ def test_move_measures_from_the_tick_that_fired(market: Market) -> None:
     assert judge(market, move=1, within="4s") == []
     [fall] = judge(market, move=3.2, within="1min")
     assert fall.firing.text.startswith("rises by 3.25 % within 1 min")
+
+
+def slow_moves(market: Market, percent: float, within_s: int) -> list[int]:
+    """Return the seqs of moves, looked for in the plainest way."""
+    rows, found = market.log.rows(), []
+    windows: dict[int, list[tuple[int, float]]] = {}
+    columns = (rows.array(name).tolist() for name in ("symbol", "time", "price", "seq"))
+    for code, time_ns, price, seq in zip(*columns, strict=True):
+        if price == price:
+            window = windows.setdefault(code, [])
+            now_ns = max([time_ns, *(moment for moment, _ in window)])
+            window.append((now_ns, price))
+            window[:] = [each for each in window if each[0] >= now_ns - within_s * S]
+            low, high = min(p for _, p in window), max(p for _, p in window)
+            if max(price / low - 1, 1 - price / high) * 100 > percent - 1e-9:
+                found.append(seq)
+                window[:] = [(now_ns, price)]
+    return found
+
+
+def test_moves_are_those_of_the_plainest_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the percentage and the time, and however many values wait to be gone through."""
+    market = random_market(3, 600)
+    cuts = sorted(random.Random(4).sample(range(600), 100))
+    for max_waiting in (10, 65_536):
+        monkeypatch.setattr(moves, "MAX_WAITING", max_waiting)
+        for percent, within_s in ((1.0, 7), (0.25, 1), (0.5, 900), (2.0, 60)):
+            found = judge(market, cuts, move=percent, within=f"{within_s}s")
+            assert seqs(found) == slow_moves(market, percent, within_s)
 
 
 def test_silence_is_noticed_by_the_ticks_of_others(market: Market) -> None:

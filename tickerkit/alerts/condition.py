@@ -40,7 +40,12 @@ class Condition(Protocol):
 
     What it finds depends on the ticks and on their order alone, and never on the batches in which
     they come.
+
+    Attributes:
+        sees_all: whether it needs the ticks of other symbols than its own, too.
     """
+
+    sees_all: bool
 
     def judge(self, view: View, codes: Set[int] | None) -> list[Firing]:
         """Judge the next ticks of the log.

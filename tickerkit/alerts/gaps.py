@@ -14,6 +14,8 @@ __all__ = ["GapCondition"]
 class GapCondition:
     """Fires at the first tick after each gap: only then is it known where the gap ends."""
 
+    sees_all = True
+
     def judge(self, view: View, codes: Set[int] | None) -> list[Firing]:
         """Return the gaps before these ticks, see `Condition`."""
         if not view.gaps:

@@ -113,7 +113,8 @@ class Judge:
         if not self.watches:
             self._clock, self._columns, self._newest = other._clock, other._columns, other._newest
         for name, values in other._columns.items():
-            self._columns.setdefault(name, values)
+            # Each has only seen the symbols since an alert on one of its own was judged.
+            self._columns.setdefault(name, LastValues()).merge(values)
         self.watches = [*self.watches, *other.watches]
 
     def wake(self, now_ns: int, max_lag_ns: int) -> list[Fired]:
@@ -145,11 +146,19 @@ class Judge:
         clock = self._clock.take(rows.array("time"), after_gap=bool(gaps))
         self._newest = int(rows.array("time")[-1]), int(rows.array("received")[-1])
         view = View(rows, clock, gaps, self._columns)
+        # Also where no alert on them is judged: the next view needs the newest values.
+        for name in [*self._columns]:
+            view.changes(name)
         found: list[tuple[int, int, int, Fired]] = []
         for rank, watch in enumerate(self.watches):
             codes = watch.codes(rows)
             try:
-                firings = [each for one in watch.conditions for each in one.judge(view, codes)]
+                firings = [
+                    each
+                    for one in watch.conditions
+                    if codes is None or one.sees_all or not view.symbols.isdisjoint(codes)
+                    for each in one.judge(view, codes)
+                ]
                 watch.has_failed = False
             except Exception as error:  # of a condition of the user's
                 watch.on_error(error)

@@ -6,10 +6,9 @@ from collections.abc import Set
 
 import numpy as np
 
-from tickerkit.alerts.condition import Firing
-from tickerkit.alerts.view import View
+from tickerkit.alerts.condition import NOTHING, Firing
+from tickerkit.alerts.view import LastValues, View, find_changes
 from tickerkit.formatting import format_measure
-from tickerkit.ticks import Array
 
 __all__ = ["Crossing", "Level", "describe_value"]
 
@@ -33,13 +32,23 @@ class Level:
         kind: the kind of the events: "above" or "below"; or "lag", for above.
     """
 
+    sees_all = False
+
     def __init__(self, column: str, level: float, kind: str = "above") -> None:
         self.column, self.level, self.kind = column, level, kind
 
     def judge(self, view: View, codes: Set[int] | None) -> list[Firing]:
         """Return where the level is passed, see `Condition`."""
         changes = view.changes(self.column)
-        parts = [EVERYTHING] if codes is None else [part for _, part in changes.select(codes)]
+        if codes is None:
+            parts = [EVERYTHING]
+        else:
+            # Most alerts have one symbol, and most values pass no level.
+            ranges, level = changes.ranges, self.level
+            near = [c for c in codes if c in ranges and ranges[c][0] <= level <= ranges[c][1]]
+            if not near:
+                return NOTHING
+            parts = [changes.parts[code] for code in near]
         found = []
         for part in parts:
             values, before = changes.values[part], changes.before[part]
@@ -69,34 +78,32 @@ class Crossing:
         level: the level.
     """
 
+    sees_all = False
+
     def __init__(self, column: str, level: float) -> None:
         self.column, self.level = column, level
-        # Of each symbol whose newest value equals the level: the side of those before.
-        self._sides: dict[int, float] = {}
+        self._sides = LastValues()
 
     def judge(self, view: View, codes: Set[int] | None) -> list[Firing]:
         """Return where the level is crossed, see `Condition`."""
         changes = view.changes(self.column)
         found = []
-        for code, part in changes.select(codes):
-            before = float(changes.before[part][0])
-            side = np.sign(before - self.level)  # NaN before the first value
-            if side == 0:
-                side = self._sides.pop(code, np.nan)
-            values = changes.values[part]
-            sides: Array = np.sign(values - self.level)
-            away = np.flatnonzero(sides)
-            sides = sides[away]
-            crossed = away[sides * np.append(side, sides[:-1])[: len(sides)] == -1]
-            for index in crossed.tolist():
-                value = float(values[index])
+        for part in [EVERYTHING] if codes is None else [part for _, part in changes.select(codes)]:
+            sides = np.sign(changes.values[part] - self.level)
+            sides[sides == 0] = np.nan  # as if there were no value
+            passed = find_changes(changes.codes[part], sides, self._sides)
+            for index in passed.places[passed.values * passed.before < 0].tolist():
+                value = float(changes.values[part][index])
                 way = "up" if value > self.level else "down"
-                text = (
-                    f"crosses {format_measure(self.level)} {way}: "
-                    f"{describe_value(self.column, value)}"
+                level, shown = format_measure(self.level), describe_value(self.column, value)
+                found.append(
+                    Firing(
+                        int(changes.places[part][index]),
+                        "crossing",
+                        int(changes.codes[part][index]),
+                        value,
+                        f"crosses {level} {way}: {shown}",
+                        self.level,
+                    )
                 )
-                place = int(changes.places[part][index])
-                found.append(Firing(place, "crossing", code, value, text, self.level))
-            if values[-1] == self.level:
-                self._sides[code] = float(sides[-1]) if len(sides) else float(side)
         return found

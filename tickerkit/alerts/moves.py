@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 
 import numpy as np
 import pandas as pd
 
-from tickerkit.alerts.condition import Firing
-from tickerkit.alerts.view import View
+from tickerkit.alerts.condition import NOTHING, Firing
+from tickerkit.alerts.view import Changes, View
 from tickerkit.formatting import format_measure
 from tickerkit.ticks import Array
 
@@ -16,6 +16,9 @@ __all__ = ["Move", "RollingLow"]
 
 # After each firing the rest of a batch is judged again, so long batches are judged in pieces.
 PIECE = 4096
+# How many values, and how many batches of them, may wait.
+MAX_WAITING = 65_536
+MAX_BATCHES = 1000
 # 100 to 101 is a move of 1 %, whatever the rounding of floats.
 TOLERANCE = 1e-12
 
@@ -33,6 +36,11 @@ class RollingLow:
         self.within_ns = within_ns
         self._times: Array = np.zeros(0, dtype=np.int64)
         self._values: Array = np.zeros(0)
+
+    @property
+    def lowest(self) -> float:
+        """The lowest value kept; NaN without one."""
+        return float(self._values[0]) if len(self._values) else np.nan
 
     def clear(self) -> None:
         """Forget all values."""
@@ -74,14 +82,25 @@ class _Window:
     def __init__(self, within_ns: int) -> None:
         self.low, self.high = RollingLow(within_ns), RollingLow(within_ns)  # highs with a minus
         self.newest_ns = -(2**62)
+        # The batches from this number on have values that are not in it yet.
+        self.next_batch = 0
 
     def clear(self) -> None:
         self.low.clear()
         self.high.clear()
 
+    def advance(self, times: Array) -> Array:
+        """Return times that never go back: a late tick counts at the newest time before it."""
+        if len(times):
+            times = np.maximum(np.maximum.accumulate(times), self.newest_ns)
+            self.newest_ns = int(times[-1])
+        return times
+
     def add(self, times: Array, values: Array) -> None:
-        self.low.add(times, values)
-        self.high.add(times, -values)
+        """Keep values; arguments as for `RollingLow.look`."""
+        if len(values):
+            self.low.add(times, values)
+            self.high.add(times, -values)
 
 
 class Move:
@@ -90,6 +109,10 @@ class Move:
     After it fired it measures from that tick on, so a long fall fires once for each such part. A
     tick that comes late counts as if it came at the newest time of its symbol.
 
+    Most ticks can't fire: they are too near to all values since the lowest and the highest within
+    the time were last looked for. Such values wait in batches, and are gone through only when one
+    comes that may fire.
+
     Args:
         column: the column that is judged; only values above 0 are.
         percent: by how much, in percent.
@@ -97,32 +120,77 @@ class Move:
         within: that time as text.
     """
 
+    sees_all = False
+
     def __init__(self, column: str, percent: float, within_ns: int, within: str) -> None:
         self.column, self.percent, self.within_ns, self.within = column, percent, within_ns, within
+        self._share = percent / 100 * (1 - TOLERANCE)
         self._windows: dict[int, _Window] = {}
+        # By code: bounds of the values within the time, which may be too wide.
+        self._lows: Array = np.zeros(0)
+        self._highs: Array = np.zeros(0)
+        # Batches of values and their times, the first with the number `_first_batch`.
+        self._batches: list[tuple[Changes, Array]] = []
+        self._first_batch = 0
+        self._waiting = 0
 
     def judge(self, view: View, codes: Set[int] | None) -> list[Firing]:
         """Return the moves, see `Condition`."""
         changes = view.changes(self.column)
-        all_times = view.times
+        if not changes.parts:
+            return NOTHING
+        self._grow(max(changes.parts) + 1)
+        # Copies: a view would keep the log's arrays in memory.
+        self._batches.append((changes, view.times[changes.places]))
+        self._waiting += len(changes.values)
+        symbols = np.fromiter(changes.parts, dtype=np.int64)
+        values = np.where(changes.values > 0, changes.values, np.nan)
+        lowest = np.fmin.reduceat(values, changes.starts)
+        highest = np.fmax.reduceat(values, changes.starts)
+        lows = self._lows[symbols] = np.fmin(self._lows[symbols], lowest)
+        highs = self._highs[symbols] = np.fmax(self._highs[symbols], highest)
+        may_rise = highest - lows >= self._share * lows
+        may_fall = highs - lowest >= self._share * highs
         found: list[Firing] = []
-        for code, part in changes.select(codes):
-            values, places = changes.values[part], changes.places[part]
-            if (is_above := values > 0).all():
-                times = all_times[places]
-            else:
-                values, places = values[is_above], places[is_above]
-                times = all_times[places]
-                if not len(values):
-                    continue
-            if (window := self._windows.get(code)) is None:
-                window = self._windows[code] = _Window(self.within_ns)
-            times = np.maximum(np.maximum.accumulate(times), window.newest_ns)
-            window.newest_ns = int(times[-1])
+        for code in symbols[may_rise | may_fall].tolist():
+            if codes is None or code in codes:
+                self._catch_up(code, found)
+        if self._waiting >= MAX_WAITING or len(self._batches) >= MAX_BATCHES:
+            self._empty(codes)
+        return found
+
+    def _catch_up(self, code: int, found: list[Firing] | None) -> None:
+        """Take the values of a symbol out of the batches.
+
+        Args:
+            code: the symbol.
+            found: takes what fires at values of the last batch; None if none can.
+        """
+        if (window := self._windows.get(code)) is None:
+            window = self._windows[code] = _Window(self.within_ns)
+        batches = self._batches[max(window.next_batch - self._first_batch, 0) :]
+        window.next_batch = self._first_batch + len(self._batches)
+        times, values = _join(batches if found is None else batches[:-1], code)
+        window.add(window.advance(times), values)
+        if found is not None:
+            changes, moments = batches[-1]
+            part = changes.parts[code]
+            values, times, places = changes.values[part], moments[part], changes.places[part]
+            is_above = values > 0
+            values, times, places = values[is_above], times[is_above], places[is_above]
+            times = window.advance(times)
             for start in range(0, len(values), PIECE):
                 piece = slice(start, start + PIECE)
                 self._judge_piece(window, times[piece], values[piece], places[piece], code, found)
-        return found
+        self._lows[code], self._highs[code] = window.low.lowest, -window.high.lowest
+
+    def _empty(self, codes: Set[int] | None) -> None:
+        """Take all values out of the batches."""
+        symbols = {code for changes, _ in self._batches for code in changes.parts}
+        for code in symbols if codes is None else symbols & codes:
+            self._catch_up(code, None)
+        self._first_batch += len(self._batches)
+        self._batches, self._waiting = [], 0
 
     def _judge_piece(
         self,
@@ -133,12 +201,11 @@ class Move:
         code: int,
         found: list[Firing],
     ) -> None:
-        share = self.percent / 100 * (1 - TOLERANCE)
         start = 0
         while start < len(values):
             later, new = times[start:], values[start:]
             lows, highs = window.low.look(later, new), -window.high.look(later, -new)
-            hits = (new - lows >= share * lows) | (highs - new >= share * highs)
+            hits = (new - lows >= self._share * lows) | (highs - new >= self._share * highs)
             first = int(np.argmax(hits))
             if not hits[first]:
                 window.add(later, new)
@@ -153,3 +220,22 @@ class Move:
             window.clear()
             window.add(later[first : first + 1], new[first : first + 1])
             start += first + 1
+
+    def _grow(self, size: int) -> None:
+        if (more := size - len(self._lows)) > 0:
+            more = max(more, len(self._lows), 16)
+            self._lows = np.append(self._lows, np.full(more, np.nan))
+            self._highs = np.append(self._highs, np.full(more, np.nan))
+
+
+def _join(batches: Sequence[tuple[Changes, Array]], code: int) -> tuple[Array, Array]:
+    """Return the times of the values of a symbol that are above 0, and these values."""
+    parts = [
+        (times[changes.parts[code]], changes.values[changes.parts[code]])
+        for changes, times in batches
+        if code in changes.parts
+    ]
+    if not parts:
+        return np.zeros(0, dtype=np.int64), np.zeros(0)
+    times, values = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return times[values > 0], values[values > 0]

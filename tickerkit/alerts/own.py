@@ -24,6 +24,8 @@ class OwnCondition:
         name: what to call the condition in texts.
     """
 
+    sees_all = False
+
     def __init__(self, function: Callable[[pd.DataFrame], Any], name: str) -> None:
         self.function, self.name = function, name
         self._last = LastValues()

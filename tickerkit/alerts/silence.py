@@ -24,6 +24,8 @@ class Silence:
         limit_ns: after how long; None for 20 usual intervals of the symbol, and 10 s at least.
     """
 
+    sees_all = True
+
     def __init__(self, limit_ns: int | None) -> None:
         self.limit_ns = limit_ns
         self._pace = Pace()

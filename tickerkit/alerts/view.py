@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
@@ -41,23 +42,42 @@ class LastValues:
         if size > len(self.values):
             self.values = np.append(self.values, np.full(2 * size - len(self.values), np.nan))
 
+    def merge(self, other: LastValues) -> None:
+        """Take the values that another has of the same column at the same row."""
+        self.reserve(len(other.values))
+        known = np.flatnonzero(other.values == other.values)
+        self.values[known] = other.values[known]
 
-class Changes(NamedTuple):
+
+@dataclass(frozen=True)
+class Changes:
     """The values of a column by symbol, each beside the one before it. V is how many there are.
 
     Attributes:
         places: the place of each value in its view, (V,): ascending within each symbol.
         values: the values, float64, (V,).
         before: the value before each, of the same symbol; NaN for its first, (V,).
-        parts: by the code of each symbol, where its values are.
         codes: the code of each value's symbol, (V,).
+        starts: where the values of each symbol begin, (G,), for G symbols.
+        parts: by the code of each symbol, in ascending order, where its values are.
     """
 
     places: Array
     values: Array
     before: Array
-    parts: dict[int, slice]
     codes: Array
+    starts: Array
+    parts: dict[int, slice]
+
+    @cached_property
+    def ranges(self) -> dict[int, tuple[float, float]]:
+        """By the code of each symbol, its lowest and highest value, the one before included."""
+        if not self.parts:
+            return {}
+        lows = np.minimum.reduceat(np.fmin(self.values, self.before), self.starts)
+        highs = np.maximum.reduceat(np.fmax(self.values, self.before), self.starts)
+        pairs = zip(lows.tolist(), highs.tolist(), strict=True)
+        return dict(zip(self.parts, pairs, strict=True))
 
     def select(self, codes: Set[int] | None) -> Iterator[tuple[int, slice]]:
         """Yield the code of each symbol, and where its values are; of all if `codes` is None."""
@@ -70,7 +90,7 @@ class Changes(NamedTuple):
 
 
 NO_VALUES = np.empty(0)
-NO_CHANGES = Changes(NO_VALUES, NO_VALUES, NO_VALUES, {}, NO_VALUES)
+NO_CHANGES = Changes(*[NO_VALUES] * 5, parts={})
 
 
 def find_changes(codes: Array, values: Array, last: LastValues) -> Changes:
@@ -94,7 +114,7 @@ def find_changes(codes: Array, values: Array, last: LastValues) -> Changes:
     last.values[symbols] = found[stops - 1]
     spans = zip(symbols.tolist(), starts.tolist(), stops.tolist(), strict=True)
     parts = {code: slice(start, stop) for code, start, stop in spans}
-    return Changes(places, found, before, parts, codes[places])
+    return Changes(places, found, before, codes[places], starts, parts)
 
 
 class View:
@@ -129,6 +149,11 @@ class View:
     def groups(self) -> Groups:
         """The ticks by symbol."""
         return group_rows(self.codes)
+
+    @cached_property
+    def symbols(self) -> frozenset[int]:
+        """The codes of the symbols that have ticks here."""
+        return frozenset(self.groups.codes.tolist())
 
     def values(self, column: str) -> Array | None:
         """Return a column of numbers, float64, (N,), NaN for no value; None if there is none."""
