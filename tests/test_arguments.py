@@ -124,6 +124,7 @@ CHART = {
     "tz": ZONES,
     "height": [*WHOLE, 0, 5],
 }
+LEVELS = [object(), "ten", "5", [5], math.nan, math.inf, True, b"1", pd.Timestamp(0)]
 LINKS = [object(), "1", 5.5, -3, 0, True, [5]]
 CALLS = {
     "serve": Call(
@@ -291,6 +292,26 @@ CALLS = {
     "feed.on_ticks": Call(
         lambda feed, *_: feed.on_ticks,
         {"callback": [object(), None, "x", 5, [print], lambda: 1, lambda a, b: 1]},
+    ),
+    "feed.alert": Call(
+        lambda feed, *_: feed.alert,
+        {
+            "symbol": [*SYMBOLS, []],
+            "above": LEVELS,
+            "below": LEVELS,
+            "column": TEXTS,
+            "call": [object(), "x", 5, [print], lambda: 1, lambda a, b: 1],
+            "webhook": [object(), 5, "", "x", "ws://h/", "http://", "http://h/a b", b"http://h/"],
+            "csv": [each for each in PATHS if each is not None],
+            "notify": FLAGS,
+            "sound": FLAGS,
+            "past": FLAGS,
+            "gap": FLAGS,
+            "name": [5, "", " ", b"x", [5]],
+        },
+        {"crossing": 1.0},
+        # Only one condition is allowed, see tests/feed/test_alerts.py.
+        {"crossing", "move", "within", "silence", "lag", "when"},
     ),
     "feed.to_csv": Call(
         lambda feed, *_: feed.to_csv,

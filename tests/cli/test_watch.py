@@ -81,6 +81,35 @@ def test_whole_numbers_are_shown_without_a_price(server: tk.TickServer, start: S
         assert command.end() == 0
 
 
+def test_alert_is_a_line(server: tk.TickServer, start: Start) -> None:
+    """Each time that it fires; what a server has of before is not an alert."""
+    server.publish([trade("AAPL", 1), trade("AAPL", 300), trade("AAPL", 1)])
+    with start("watch", server.url, "--alert", "AAPL > 200", "--alert", "* crosses 2") as command:
+        command.until(r"  AAPL 1\.00$")
+        server.publish(trade("AAPL", 250.5, time="2026-01-02T03:04:05Z"))
+        command.until(r"^2026-01-02T03:04:05Z  alert: AAPL is above 200: 250\.5$")
+        command.until(r"  alert: AAPL crosses 2 up: 250\.5$")
+        assert command.end() == 0
+    assert command.out.count("alert:") == 2
+
+
+def test_alerts_of_a_source_are_complete(start: Start, tmp_path: Path) -> None:
+    """All ticks of a recording are judged before the command ends."""
+    path = tmp_path / "ticks.jsonl"
+    prices = [1, 3] * 500
+    path.write_text("".join(f'{{"symbol": "A", "price": {price}}}\n' for price in prices))
+    with start("watch", str(path), "--alert", "A > 2") as command:
+        assert command.wait() == 0
+    assert command.out.count("alert: A is above 2: 3\n") == 500
+
+
+def test_text_that_is_no_alert_is_refused(start: Start) -> None:
+    """The error lists the forms, and nothing is started."""
+    with start("watch", "sim:AAPL", "--alert", "AAPL = 200") as command:
+        assert command.wait() == 2
+    assert "AAPL crosses 200" in command.err
+
+
 def test_watch_ends_when_the_source_ends(start: Start) -> None:
     """The exit code is 0, and the last prices are printed."""
     ticks = [trade("AAPL", 100 + index) for index in range(3)]

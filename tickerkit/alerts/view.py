@@ -90,7 +90,7 @@ class Changes:
 
 
 NO_VALUES = np.empty(0)
-NO_CHANGES = Changes(*[NO_VALUES] * 5, parts={})
+NO_CHANGES = Changes(NO_VALUES, NO_VALUES, NO_VALUES, NO_VALUES, NO_VALUES, {})
 
 
 def find_changes(codes: Array, values: Array, last: LastValues) -> Changes:

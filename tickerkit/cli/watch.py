@@ -41,6 +41,7 @@ from tickerkit.formatting import format_count, format_measure, format_number, fo
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tickerkit.cli.alerts import AlertLines
     from tickerkit.cli.quotes import Quote, QuoteReader
     from tickerkit.feed import Feed
     from tickerkit.server import TickServer
@@ -73,6 +74,15 @@ def watch(
         ),
     ],
     symbols: Symbols = None,
+    alert: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TEXT",
+            help='Print a line each time: "AAPL > 200", "AAPL bid < 190", "AAPL crosses 200", '
+            '"AAPL moves 1% in 5min", "AAPL silent", "AAPL silent 30s", "AAPL lag > 2" (seconds) '
+            "or gap; * for every symbol. May be given several times.",
+        ),
+    ] = None,
     every: Every = 10.0,
     token: ServersToken = None,
 ) -> None:
@@ -81,12 +91,16 @@ def watch(
     Symbols without a price, such as sensors, are shown with their other numbers. In a pipe, print a
     line with the time and the new prices, at most once a second.
     """
+    from tickerkit.alerts.text import parse_alert
+    from tickerkit.cli.alerts import AlertLines
     from tickerkit.cli.quotes import QuoteReader
     from tickerkit.feed import connect
     from tickerkit.server import serve
     from tickerkit.sources import is_websocket_url
 
     wanted = parse_symbols(symbols)
+    for text in alert or ():
+        parse_alert(text)  # before anything is started
     if interrupt.requested:
         return
     with ExitStack() as stack:
@@ -98,11 +112,12 @@ def watch(
         feed = connect(urls, symbols=wanted, keep=KEEP, token=choose_token(urls, token))
         stack.enter_context(feed)
         reader = QuoteReader(feed)
+        alerts = AlertLines(feed, alert or (), past=server is not None)
         if is_live():
-            _draw_table(reader, server)
+            _draw_table(reader, server, alerts)
         else:
             try:
-                _print_lines(reader, server)
+                _print_lines(reader, server, alerts)
             except BrokenPipeError:  # the reader of the pipe has ended, as `| head` does
                 # Python flushes stdout once more at exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -117,12 +132,19 @@ def _find_problem(reader: QuoteReader, server: TickServer | None) -> str:
     return format_retry(reader.feed) or error
 
 
-def _draw_table(reader: QuoteReader, server: TickServer | None) -> None:
-    """Draw a live table; the last one stays on the terminal."""
+def _is_over(reader: QuoteReader, alerts: AlertLines) -> bool:
+    """Return whether nothing more will come."""
+    return reader.feed.status in ("ended", "failed") and not alerts.is_behind
+
+
+def _draw_table(reader: QuoteReader, server: TickServer | None, alerts: AlertLines) -> None:
+    """Draw a live table; the last one stays on the terminal, and the alerts above it."""
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             # Read before the last drawing, which then shows everything.
-            is_over = reader.feed.status in ("ended", "failed")
+            is_over = _is_over(reader, alerts)
+            for line in alerts.read():
+                live.console.print(Text(line, style="yellow"))
             others = OTHER_LINES if server is None else OTHER_LINES + ERROR_LINES
             max_rows = max(console.height - others, 1)
             live.update(_format_screen(reader, max_rows, server), refresh=True)
@@ -210,12 +232,14 @@ def _format_feed(feed: Feed) -> Table:
     return table
 
 
-def _print_lines(reader: QuoteReader, server: TickServer | None) -> None:
-    """Print a line for new prices, and each new problem to stderr."""
+def _print_lines(reader: QuoteReader, server: TickServer | None, alerts: AlertLines) -> None:
+    """Print a line for new prices and for each alert, and each new problem to stderr."""
     reported = ""
     print_at = 0.0
     while True:
-        is_over = reader.feed.status in ("ended", "failed")
+        is_over = _is_over(reader, alerts)
+        for line in alerts.read():
+            print(line, flush=True)
         if is_over or time.monotonic() >= print_at:
             quotes = [quote for quote in reader.read() if quote.is_new]
             if quotes:

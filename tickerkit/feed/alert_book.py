@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pandas as pd
 
 from tickerkit.alerts import AlertEvent, AlertSpec, EventLog, Fired, Judge, Watch
 from tickerkit.alerts.own import OwnCondition
-from tickerkit.feed.alert_delivery import JOIN_S, Delivery
-from tickerkit.feed.alert_sinks import CsvSink, Webhook
-from tickerkit.feed.callbacks import UserFunction
-from tickerkit.formatting import format_count
+from tickerkit.feed.alert import Alert
+from tickerkit.feed.alert_delivery import JOIN_S
 from tickerkit.log import Gaps, Position, Rows, TickLog
-from tickerkit.runtime.cards import render_card
-from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.workers import Follower
 
-__all__ = ["Alert", "AlertBook"]
+__all__ = ["AlertBook"]
 
 # How often silences are judged while no tick comes.
 IDLE_S = 1.0
@@ -28,118 +24,6 @@ IDLE_S = 1.0
 MARGIN_NS = 1_000_000_000
 # Ticks of longer ago are a replay's: its time does not go on with this machine's clock.
 MAX_LIVE_LAG_NS = 60_000_000_000
-
-Sink = UserFunction | Webhook | CsvSink
-
-
-class Alert:
-    """An alert of a feed. Made by `feed.alert`; it fires until it, or the feed, is stopped.
-
-    Attributes:
-        name: its name, as in `feed.alerts`.
-        spec: what it watches.
-        count: how many times it fired.
-        faults: the errors of its condition and its deliveries: `count`, and `last` as text.
-    """
-
-    def __init__(self, book: AlertBook, alert_id: int, spec: AlertSpec, name: str) -> None:
-        self.id = alert_id
-        self.name = name
-        self.spec = spec
-        self.count = 0
-        # What is found before this row is of before the alert.
-        self.first_row = 0
-        # The row up to which it was judged when the feed stopped; None if it was not.
-        self.ended_row: int | None = None
-        self.faults = ErrorLog(f"alert {name}")
-        self.notify = self.sound = False
-        self.has_stopped = False
-        self._book = book
-        self._sinks: dict[str, Sink] = {}
-        self._deliveries: dict[str, Delivery] = {}
-
-    @property
-    def status(self) -> str:
-        """One of "running", "waiting" (its symbols have had no tick yet), "failing" and "stopped".
-
-        It is failing while its condition or a delivery raises errors.
-        """
-        if self.has_stopped or not self._book.is_judged(self):
-            return "stopped"
-        if self._book.has_failed(self) or any(e.is_failing for e in self._deliveries.values()):
-            return "failing"
-        known = self._book.log.dictionaries["symbol"].codes
-        names = self.spec.symbols
-        has_tick = bool(known) if names is None else any(name in known for name in names)
-        return "running" if has_tick else "waiting"
-
-    def stop(self) -> None:
-        """Fire no more; what has fired is still delivered. Idempotent.
-
-        If a delivery blocks, this waits for it for at most one second.
-        """
-        self._book.remove(self)
-
-    def deliver_to(self, sinks: Mapping[str, Sink], start: int) -> None:
-        """Deliver to these sinks from now on; those that stay the same continue.
-
-        Args:
-            sinks: the sinks by their kind.
-            start: number of the first event to deliver to a sink of a kind that is new.
-        """
-        # Replaced as a whole: the thread that judges wakes them meanwhile.
-        deliveries = {**self._deliveries}
-        for kind in self._deliveries:
-            if kind not in sinks:
-                deliveries.pop(kind).stop()
-        for kind, sink in sinks.items():
-            previous = self._deliveries.get(kind)
-            if previous is not None and _is_same(sink, self._sinks[kind]):
-                sinks = {**sinks, kind: self._sinks[kind]}
-                continue
-            first = start if previous is None else previous.hand_on()
-            deliveries[kind] = Delivery(
-                self._book.events, self.id, sink, self.faults, first, close=sink.close
-            )
-        self._sinks, self._deliveries = dict(sinks), deliveries
-        for delivery in deliveries.values():
-            if delivery.next < self._book.events.stop:  # an event came meanwhile
-                delivery.wake()
-
-    def wake(self) -> None:
-        """Have the newest events delivered."""
-        for delivery in self._deliveries.values():
-            delivery.wake()
-
-    def begin_stop(self) -> None:
-        """Have the deliveries end, without waiting for them."""
-        self.has_stopped = True
-        for delivery in self._deliveries.values():
-            delivery.begin_stop()
-
-    def end_deliveries(self, deadline_s: float) -> None:
-        """Wait for the deliveries until a time of the monotonic clock."""
-        for delivery in self._deliveries.values():
-            delivery.stop(max(deadline_s - time.monotonic(), 0.0))
-
-    def __repr__(self) -> str:
-        fired = f"fired {format_count(self.count, 'time')}"
-        errors = ""
-        if self.faults.count:
-            errors = f", {format_count(self.faults.count, 'error')}, last {self.faults.last}"
-        return f"<Alert {self.name!r} {self.status}, {fired}{errors}>"
-
-    def _repr_html_(self) -> str:
-        lines = {
-            "alert": self.name,
-            "watches": self.spec.describe(),
-            "fired": format_count(self.count, "time"),
-            "errors": f"{self.faults.count:,}" if self.faults.count else "",
-            "last error": self.faults.last,
-        }
-        if lines["watches"] == self.name:
-            del lines["watches"]
-        return render_card("Alert", self.status, lines, traceback=self.faults.last_traceback)
 
 
 class JudgeThread:
@@ -211,7 +95,7 @@ class AlertBook:
 
     def has_made(self, alert: Alert) -> bool:
         """Return whether an alert is of this feed."""
-        return alert._book is self
+        return alert.book is self
 
     def start(
         self, alert: Alert, when: Callable[..., Any] | None, replaced: Alert | None = None
@@ -289,8 +173,8 @@ class AlertBook:
             thread.follower.stop()
         for alert in alerts:
             alert.begin_stop()
-            thread = self._threads.get(alert)
-            alert.ended_row = None if thread is None else thread.judge.row
+            if (judged := self._threads.get(alert)) is not None:
+                alert.ended_row = judged.judge.row
         deadline_s = time.monotonic() + JOIN_S
         for alert in alerts:
             alert.end_deliveries(deadline_s)
@@ -306,6 +190,11 @@ class AlertBook:
         """Return whether the condition of an alert raised an error when it last judged."""
         watch = self._watches.get(alert)
         return watch is not None and watch.has_failed
+
+    def count_unjudged(self) -> int:
+        """Return how many rows some alert has not judged yet."""
+        rows = [each.judge.row for each in list(self._threads.values())]
+        return max(self.log.stop - min(rows, default=self.log.stop), 0)
 
     def may_wake(self) -> bool:
         """Return whether silences may be judged by the clock."""
@@ -371,15 +260,3 @@ class AlertBook:
         """Have a new alert see the rows before it begins."""
         self.publish(judge.take(self.log.rows(judge.row, row)))
         judge.row = max(judge.row, row)
-
-
-def _is_same(one: Sink, other: Sink) -> bool:
-    """Return whether two sinks lead to the same place."""
-    match one, other:
-        case (Webhook(), Webhook()):
-            return one.url == other.url
-        case (CsvSink(), CsvSink()):
-            return one.path == other.path
-        case (UserFunction(), UserFunction()):
-            return one.function is other.function
-    return False

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tickerkit.alerts import AlertEvent, event_frame, parse_spec
 from tickerkit.errors import InvalidArgument
-from tickerkit.feed.alert_book import Alert, Sink
+from tickerkit.feed.alert import Alert, Sink
 from tickerkit.feed.alert_sinks import CsvSink, Webhook
 from tickerkit.feed.callbacks import UserFunction, check_callback
 from tickerkit.feed.readers import FeedReaders
@@ -187,6 +187,11 @@ class FeedAlerts(FeedReaders):
     def active_alerts(self) -> list[Alert]:
         """The alerts of this feed that are not stopped, oldest first."""
         return list(self._state.alert_book.alerts)
+
+    @property
+    def unjudged(self) -> int:
+        """How many ticks have arrived that alerts have not judged yet; 0 without alerts."""
+        return self._state.alert_book.count_unjudged()
 
     def _is_live(self) -> bool:
         """Return whether this feed, or the one that continues it, has a connection."""

@@ -69,7 +69,8 @@ class FeedReaders(FeedData, Lifecycle):
     def last_error(self) -> str:
         """The newest error of the connection, of a chart, a callback or an alert, as text."""
         state = self._state
-        logs = [self._faults, *(e.faults for e in (*state.callbacks, *state.alert_book.alerts))]
+        logs = [self._faults, *(each.faults for each in state.callbacks)]
+        logs += [each.faults for each in state.alert_book.alerts]
         return max(logs, key=lambda log: log.last_at_s).last
 
     @uninterrupted
