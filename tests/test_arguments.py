@@ -311,7 +311,7 @@ CALLS = {
         },
         {"crossing": 1.0},
         # Only one condition is allowed, see tests/feed/test_alerts.py.
-        {"crossing", "move", "within", "silence", "lag", "when"},
+        {"crossing", "move", "within", "silence", "lag", "when", "bars"},
     ),
     "feed.to_csv": Call(
         lambda feed, *_: feed.to_csv,

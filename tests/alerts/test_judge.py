@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import pandas as pd
 import pytest
 
 from tickerkit.alerts import Fired, Judge, Watch, moves, parse_spec
@@ -95,6 +96,26 @@ def test_move_measures_from_the_tick_that_fired(market: Market) -> None:
     assert judge(market, move=1, within="4s") == []
     [fall] = judge(market, move=3.2, within="1min")
     assert fall.firing.text.startswith("rises by 3.25 % within 1 min")
+
+
+def test_bar_is_judged_when_it_closes(market: Market) -> None:
+    """With the first tick of a later bar; what comes late is in no bar."""
+    append(market, (0, "A", 1), (1, "A", 9), (5, "A", 1), (6, "A", 9), (7, "A", 2), (9, "A", 9))
+    append(market, (3, "A", 0), (10, "A", 1), (11, "A", 0), (15, "A", 0))
+    # The closes are 9, 9 and 0: each with the tick of the next bar.
+    assert seqs(judge(market, bars="5s", above=5)) == []
+    assert seqs(judge(market, bars="5s", below=5)) == [10]
+    frames: list[pd.DataFrame] = []
+
+    def keep(bars: pd.DataFrame) -> bool:
+        frames.append(bars)
+        return len(bars) > 1
+
+    assert seqs(judge(market, bars="5s", when=keep)) == [8]
+    assert frames[-1][["open", "high", "low", "close", "ticks"]].to_numpy().tolist() == [
+        *([1, 9, 1, 9, 2], [1, 9, 1, 9, 4], [1, 1, 0, 0, 2])
+    ]
+    assert frames[-1].index[0] == pd.Timestamp(BEGIN_NS, tz="UTC")
 
 
 def slow_moves(market: Market, percent: float, within_s: int) -> list[int]:
@@ -191,6 +212,10 @@ SPECS: list[dict[str, Any]] = [
     {"gap": True},
     {"when": lambda ticks: ticks["price"] > 100},
     {"column": "bid", "crossing": 99.0},
+    {"bars": "5s", "above": 100.0},
+    {"bars": "5s", "crossing": 99.0, "column": "bid", "symbol": "A,B"},
+    {"bars": "5s", "move": 1.0, "within": "30s"},
+    {"bars": "5s", "when": lambda bars: bars["close"] > bars["close"].rolling(3).mean()},
 ]
 
 

@@ -371,6 +371,8 @@ def test_alert_may_be_stopped_in_its_callback_and_in_its_condition(
         {"silence": 0},
         {"gap": True, "symbol": "A"},
         {"lag": -1},
+        {"lag": 1, "bars": "1min"},
+        {"above": 1, "bars": "soon"},
         {"when": 5},
         {"when": lambda: True},
         {"above": 1, "call": "print"},

@@ -82,12 +82,14 @@ class Judge:
     Attributes:
         row: the row to judge next.
         watches: the alerts, in the order in which they were added.
+        is_past: whether what fires is left out.
     """
 
     def __init__(self, log: TickLog, gaps: Gaps, row: int) -> None:
         self.log, self.gaps = log, gaps
         self.row = row
         self.watches: list[Watch] = []
+        self.is_past = False
         self._clock = Clock()
         self._columns: dict[str, LastValues] = {}
         self._newest: tuple[int, int] = (0, 0)  # of the newest row: its time and when it came
@@ -145,7 +147,7 @@ class Judge:
             gaps = self.gaps.between(rows.start, rows.start + 1)
         clock = self._clock.take(rows.array("time"), after_gap=bool(gaps))
         self._newest = int(rows.array("time")[-1]), int(rows.array("received")[-1])
-        view = View(rows, clock, gaps, self._columns)
+        view = View(rows, clock, gaps, self._columns, is_past=self.is_past)
         # Also where no alert on them is judged: the next view needs the newest values.
         for name in [*self._columns]:
             view.changes(name)

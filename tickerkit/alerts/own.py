@@ -13,7 +13,7 @@ from tickerkit.alerts.view import LastValues, View, find_changes
 from tickerkit.errors import InvalidArgument
 from tickerkit.ticks import Array
 
-__all__ = ["OwnCondition"]
+__all__ = ["OwnCondition", "read_truth"]
 
 
 class OwnCondition:
@@ -44,7 +44,7 @@ class OwnCondition:
             if not len(places):
                 return NOTHING
             frame, symbols = frame.take(places).reset_index(drop=True), symbols[places]
-        truth = _read_truth(self.function(frame), len(frame))
+        truth = read_truth(self.function(frame), len(frame))
         changes = find_changes(symbols, truth, self._last)
         hits = np.flatnonzero((changes.values > 0) & (changes.before <= 0))
         text = f"meets {self.name}"
@@ -54,8 +54,12 @@ class OwnCondition:
         ]
 
 
-def _read_truth(result: object, count: int) -> Array:
-    """Return the truth value of each row as 0 or 1, NaN where it is missing, (N,)."""
+def read_truth(result: object, count: int) -> Array:
+    """Return the truth value of each row as 0 or 1, NaN where it is missing, (N,).
+
+    Raises:
+        InvalidArgument: what a function returned is no truth value for each row.
+    """
     series = pd.Series(result) if isinstance(result, list | tuple | np.ndarray) else result
     if isinstance(series, bool | np.bool_) and count == 1:
         series = pd.Series([bool(series)])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tickerkit.alerts.bars import OnBars, OwnBarCondition
 from tickerkit.alerts.condition import Condition
 from tickerkit.alerts.gaps import GapCondition
 from tickerkit.alerts.levels import Crossing, Level
@@ -41,6 +42,7 @@ class AlertSpec:
         silence_ns: after how long; 0 for a symbol's own pace, None for no alert of silence.
         gap: whether gaps fire.
         lag_s: from which lag on.
+        bars_ns: the length of the bars that are judged instead of ticks; None for ticks.
         is_own: whether a function of the user's judges.
         past: whether the ticks held from before count.
     """
@@ -55,6 +57,7 @@ class AlertSpec:
     silence_ns: int | None = None
     gap: bool = False
     lag_s: float | None = None
+    bars_ns: int | None = None
     is_own: bool = False
     past: bool = False
 
@@ -86,9 +89,12 @@ class AlertSpec:
             found.append(GapCondition())
         if self.lag_s is not None:
             found.append(Level(LAG, self.lag_s, "lag"))
-        if when is not None:
+        if when is not None and self.bars_ns is not None:
+            own: Any = OwnBarCondition(when, self.bars_ns, name)
+            found.append(own)
+        elif when is not None:
             found.append(OwnCondition(when, name))
-        return found
+        return found if self.bars_ns is None else [OnBars(self.column, self.bars_ns, found)]
 
     def describe(self) -> str:
         """Return what is watched in a few words: "AAPL > 200"."""
@@ -116,7 +122,8 @@ class AlertSpec:
             found.append(f"{who} lag > {self.lag_s:g} s")
         if self.is_own:
             found.append(f"{who} when")
-        return " or ".join(found)
+        bars = "" if self.bars_ns is None else f" on {format_length(self.bars_ns)} bars"
+        return " or ".join(found) + bars
 
 
 def parse_spec(
@@ -132,6 +139,7 @@ def parse_spec(
     gap: object = False,
     lag: object = None,
     when: object = None,
+    bars: object = None,
     past: object = False,
 ) -> AlertSpec:
     """Return the spec of an alert; the arguments are those of `feed.alert`.
@@ -177,6 +185,12 @@ def parse_spec(
     if gap and symbols is not None:
         raise InvalidArgument("symbol", symbol, "None, since a gap is of all symbols")
 
+    bars_ns = None
+    if bars is not None:
+        if named[0] in ("silence", "gap", "lag"):
+            raise InvalidArgument("bars", bars, f"None, since {named[0]}= is of ticks")
+        bars_ns = parse_length_ns("bars", bars, "a time such as '1min', or seconds", seconds=True)
+
     def number(value: Any) -> float | None:
         return None if value is None else float(value)
 
@@ -191,6 +205,7 @@ def parse_spec(
         silence_ns=silence_ns,
         gap=bool(gap),
         lag_s=number(lag),
+        bars_ns=bars_ns,
         is_own=when is not None,
         past=bool(past),
     )

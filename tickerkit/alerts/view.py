@@ -124,14 +124,22 @@ class View:
         rows: the ticks.
         clock: the clock of the log at each tick, int64 ns, (N,).
         gaps: the gaps right before the first tick.
+        is_past: whether what fires here is left out: a new alert sees the ticks of before it.
     """
 
     def __init__(
-        self, rows: Rows, clock: Array, gaps: Sequence[Gap], columns: dict[str, LastValues]
+        self,
+        rows: Rows,
+        clock: Array,
+        gaps: Sequence[Gap],
+        columns: dict[str, LastValues],
+        *,
+        is_past: bool,
     ) -> None:
         self.rows = rows
         self.clock = clock
         self.gaps = gaps
+        self.is_past = is_past
         self._columns = columns
         self._changes: dict[str, Changes] = {}
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tickerkit.alerts import AlertEvent, AlertSpec, EventLog, Fired, Judge, Watch
+from tickerkit.alerts.bars import OnBars, OwnBarCondition
 from tickerkit.alerts.own import OwnCondition
 from tickerkit.feed.alert import Alert
 from tickerkit.feed.alert_delivery import JOIN_S
@@ -124,6 +125,9 @@ class AlertBook:
                 alert.first_row = row
             if replaced is not None and replaced.ended_row is not None:
                 alert.first_row, alert.count = replaced.ended_row, replaced.count
+            judge.is_past = True
+            self._catch_up(judge, alert.first_row)
+            judge.is_past = False
             self._catch_up(judge, row)
             if shared is None:
                 self._threads[alert] = JudgeThread(self, judge)
@@ -145,8 +149,10 @@ class AlertBook:
                 return
             with thread.lock:
                 for condition in watch.conditions:
-                    if isinstance(condition, OwnCondition):
-                        condition.function = when
+                    parts = condition.conditions if isinstance(condition, OnBars) else [condition]
+                    for part in parts:
+                        if isinstance(part, OwnCondition | OwnBarCondition):
+                            part.function = when
 
     def remove(self, alert: Alert) -> None:
         """Stop an alert; idempotent."""

@@ -41,6 +41,7 @@ class FeedAlerts(FeedReaders):
         gap: bool = False,
         lag: float | None = None,
         when: Callable[[pd.DataFrame], Any] | None = None,
+        bars: str | float | timedelta | None = None,
         past: bool = False,
         call: Callable[[AlertEvent], object] | None = None,
         webhook: str | None = None,
@@ -83,6 +84,11 @@ class FeedAlerts(FeedReaders):
                 `feed.frame()`, and returns a truth value for each row. It fires where that becomes
                 true for a symbol. Frames may have any number of rows, so each row has to be judged
                 by itself. The function has a thread of its own, and may be slow.
+            bars: judge the bars of `column` of this length, such as "1min", instead of ticks: their
+                closes, for levels and moves. `when` gets the newest bars of one symbol, at most
+                1,000, with the columns of `feed.bars()`, and returns whether it holds for the last.
+                A bar is judged once, when the first tick of a later bar closes it; the event has
+                that tick. A tick that comes late for a closed bar is in no bar here.
             past: judge the ticks from before now, too: those held, and the history that a feed gets
                 when it connects.
             call: called with each `AlertEvent`, in a thread of its own; may be a coroutine
@@ -106,6 +112,9 @@ class FeedAlerts(FeedReaders):
             >>> feed.alert("AAPL", above=200, call=print)
             >>> feed.alert(move=1.0, within="5min", notify=True)
             >>> feed.alert("AAPL", when=lambda ticks: ticks["ask"] - ticks["bid"] > 0.05)
+            >>> feed.alert(
+            ...     bars="1min", when=lambda bars: bars["close"] > bars["close"].rolling(20).mean()
+            ... )
         """
         spec = parse_spec(
             symbol,
@@ -119,6 +128,7 @@ class FeedAlerts(FeedReaders):
             gap=gap,
             lag=lag,
             when=when,
+            bars=bars,
             past=past,
         )
         if when is not None:
