@@ -9,6 +9,7 @@ arrow    a table of ten million ticks, SQL over it, and as-of joins, against pan
 busy     a server in a kernel that computes, or in a process beside it
 load     100,000 ticks a second to 300 readers
 rest     to a file and back, against pandas; the cost of a recording for a feed
+alerts   from a tick to the call of an alert's function; ticks a second that one thread judges
 feeds    recorded messages of a venue into a log, against cryptofeed and ccxt
 
 Each script also runs by itself: `python -m bench.fanout --help`.
@@ -39,6 +40,7 @@ SCRIPTS = {
     "busy": [],
     "load": [],
     "rest": [],
+    "alerts": [],
     "feeds": [],
 }
 

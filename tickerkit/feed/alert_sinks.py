@@ -129,9 +129,9 @@ class CsvSink:
         with self.path.open("ab", buffering=0) as file:
             size = file.seek(0, os.SEEK_END)
             try:
-                for part in [line] if size else [f"{HEADER}\n".encode(), line]:
-                    if file.write(part) != len(part):
-                        raise OSError(0, "the disk is full")
+                new = line if size else f"{HEADER}\n".encode() + line
+                if file.write(new) != len(new):
+                    raise OSError(0, "the disk is full")
             except OSError:
                 file.truncate(size)  # no half line
                 raise
