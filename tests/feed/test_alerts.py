@@ -97,6 +97,20 @@ def test_alert_begins_with_the_next_tick(
     assert feed.alerts.groupby("alert")["seq"].apply(list).to_dict() == {"all": [2, 4], "new": [4]}
 
 
+def test_later_alert_knows_symbols_that_no_other_watched(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """The values before it are those of the log, whatever the alerts before it have looked at."""
+    feed.alert("B", above=2)
+    publish(server, 1)
+    settle(feed, server, until)
+    publish(server, 1, symbol="B")
+    settle(feed, server, until)
+    feed.alert("A", above=2)
+    publish(server, 3)
+    until(lambda: fired(feed) == [3])
+
+
 def test_history_is_of_before_the_alert(server: tk.TickServer, until: Until) -> None:
     """What a server sends of before the feed connected fires only if asked for."""
     publish(server, 1, 3, 1)

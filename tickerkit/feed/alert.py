@@ -96,6 +96,8 @@ class Alert:
         for kind, sink in sinks.items():
             previous = self._deliveries.get(kind)
             if previous is not None and _is_same(sink, self._sinks[kind]):
+                if sink is not self._sinks[kind]:
+                    sink.close()
                 sinks = {**sinks, kind: self._sinks[kind]}
                 continue
             first = start if previous is None else previous.hand_on()

@@ -10,16 +10,13 @@ import os
 import threading
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from tickerkit.alerts import AlertEvent
 from tickerkit.errors import InvalidArgument
 from tickerkit.feed.alert_delivery import NotDelivered
 from tickerkit.validation import check_path, check_text
-
-if TYPE_CHECKING:
-    import httpx
 
 __all__ = ["CsvSink", "Webhook"]
 
@@ -54,7 +51,15 @@ class Webhook:
             is_valid = False
         if not is_valid or any(char.isspace() for char in self.url):
             raise InvalidArgument("webhook", "…", expected)
-        self._client: httpx.Client | None = None
+        # Now, in the user's thread: at the first event, the import and the reading of certificates
+        # would hold up other threads for a tenth of a second. Plain HTTP needs no certificates.
+        import httpx
+
+        self._client = httpx.Client(
+            timeout=TIMEOUT_S,
+            headers={"User-Agent": "tickerkit"},
+            verify=self.url.lower().startswith("https:"),
+        )
 
     def __call__(self, event: AlertEvent) -> None:
         """Post an event.
@@ -64,8 +69,6 @@ class Webhook:
         """
         import httpx
 
-        if self._client is None:
-            self._client = httpx.Client(timeout=TIMEOUT_S, headers={"User-Agent": "tickerkit"})
         content = json.dumps(_payload(event), allow_nan=False).encode()
         headers = {"Content-Type": "application/json"}
         try:
@@ -81,8 +84,7 @@ class Webhook:
 
     def close(self) -> None:
         """Close the connection."""
-        if self._client is not None:
-            self._client.close()
+        self._client.close()
 
 
 class CsvSink:
