@@ -106,9 +106,9 @@ class Judge:
         for cut in [*dict.fromkeys(cuts), rows.stop]:
             while start < cut:
                 stop = min(cut, start + BLOCK_ROWS)
-                fired = self._judge(rows.part(start, stop))
+                yield from self._judge(rows.part(start, stop))
+                # Only now: who waits until all is judged expects its events, too.
                 start = self.row = stop
-                yield from fired
 
     def adopt(self, other: Judge) -> None:
         """Take over the alerts of a judge that stands at the same row of the same log."""
