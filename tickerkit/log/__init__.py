@@ -1,6 +1,6 @@
 """The log: ticks in the order in which they came, and readers that each have a position in it."""
 
-from tickerkit.log.books import Book, Books, book_frame
+from tickerkit.log.books import EARLIER_NS, Book, Books, book_frame
 from tickerkit.log.columns import FIXED
 from tickerkit.log.excess import append_or_note, refuse_excess
 from tickerkit.log.gaps import Gaps, gap_frame, gaps_from_frame
@@ -12,6 +12,7 @@ from tickerkit.log.selection import locate_gaps, select
 from tickerkit.log.tick_log import TickLog
 
 __all__ = [
+    "EARLIER_NS",
     "FIXED",
     "MAX_SEQ",
     "Book",

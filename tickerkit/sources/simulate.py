@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import Stopped
+from tickerkit.limits import MAX_LEVELS
 from tickerkit.sources.crashes import Crashes
 from tickerkit.sources.simulated import MakeColumns, SimulatedSource, name_fraction
+from tickerkit.sources.simulated_books import SimulatedBooks
 from tickerkit.ticks import NS_PER_S, Array, Batch, Column, Text
 from tickerkit.validation import check_choice, check_number
 
@@ -67,7 +70,10 @@ STARTS = {
 
 
 def simulate(
-    symbols: str | Sequence[str], rate: float = 20.0, seed: int | None = None
+    symbols: str | Sequence[str],
+    rate: float = 20.0,
+    seed: int | None = None,
+    levels: int = 0,
 ) -> SimulatedMarket:
     """Return a source of made-up trades with quotes, endless and paced by the clock.
 
@@ -89,6 +95,9 @@ def simulate(
         rate: ticks per second for each symbol, on average, from 1e-5 to 10 million; they come at
             random moments.
         seed: a whole number of at least 0; random by default, and then shown by `repr`.
+        levels: how many levels each side of the order books has, for `feed.book` and
+            `feed.ladder`; 0 for no books. Books come with the ticks, at most ten a second for each
+            symbol. The ticks are the same with books as without.
 
     Returns:
         The source, to be served.
@@ -96,26 +105,49 @@ def simulate(
     Raises:
         SourceError: there are no symbols, one is given twice or is invalid, or the rate or the
             seed is out of range.
+        InvalidArgument: `levels` is not a whole number from 0 to 1,000.
 
     Example:
         >>> server = tk.serve(tk.simulate(["AAPL", "MSFT"], seed=1))
     """
-    return SimulatedMarket(symbols, rate, seed)
+    return SimulatedMarket(symbols, rate, seed, levels=levels)
 
 
 class SimulatedMarket(SimulatedSource):
-    """Made-up trades and quotes; made by `tk.simulate`. The arguments are those of the base.
+    """Made-up trades and quotes; made by `tk.simulate`. The other arguments are those of the base.
 
     Any thread may steer it: `pause`, `play`, `speed` and `crash`.
+
+    Args:
+        levels: how many levels each side of the order books has; 0 for no books.
     """
 
     _crashes: Crashes
+    _books: SimulatedBooks | None = None
+
+    def __init__(
+        self,
+        symbols: str | Sequence[str],
+        rate: float = 20.0,
+        seed: int | None = None,
+        *,
+        levels: int = 0,
+        clock: Callable[[], int] = time.time_ns,
+        sleep: Callable[[float], Awaitable[object]] | None = None,
+    ) -> None:
+        check_number("levels", levels, 0, MAX_LEVELS, whole=True)
+        super().__init__(symbols, rate, seed, clock=clock, sleep=sleep)
+        self.levels = levels
 
     def _begin(self) -> MakeColumns:
         return _Market(self.symbols).trade
 
     def _begin_run(self) -> None:
         self._crashes = Crashes(len(self.symbols))
+        if self.levels:
+            market = _Market(self.symbols)
+            steps = 1 + np.exp(market.log_start).astype(np.int64) * 100 // CENTS_PER_SPREAD_CENT
+            self._books = SimulatedBooks(self.symbols, self.seed, market.lot, steps, self.levels)
         super()._begin_run()
 
     def crash(self, symbol: str, part: float = -0.2, over: float = 30.0) -> None:
@@ -146,6 +178,13 @@ class SimulatedMarket(SimulatedSource):
             factors = self._crashes.find_factors(symbol.codes, part.time)
         if factors is not None:
             part.columns = part.columns | _multiply_prices(part.columns, factors)
+        return part
+
+
+    def _complete(self, part: Batch) -> Batch:
+        part = super()._complete(part)
+        if self._books is not None:
+            part.books = self._books.make(part)
         return part
 
 
