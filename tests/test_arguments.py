@@ -192,6 +192,7 @@ CALLS = {
             "symbols": [*SYMBOLS, None, [], ["A", "A"], ["x" * 65]],
             "rate": [*NUMBERS, 0, -1, math.inf],
             "seed": [each for each in WHOLE if each is not None],
+            "levels": [*WHOLE, -1, 1001],
         },
         {"symbols": "AAPL"},
     ),
@@ -262,6 +263,11 @@ CALLS = {
         {"trades": tk.TickLog(), "quotes": tk.TickLog()},
     ),
     "feed.latest": Call(lambda feed, *_: feed.latest, {}),
+    "feed.book": Call(lambda feed, *_: feed.book, {"symbol": TEXTS}, {"symbol": "AAPL"}),
+    "feed.ladder": Call(
+        lambda feed, *_: feed.ladder,
+        {"symbol": [each for each in TEXTS if each is not None], "levels": [*WHOLE, 0, 101]},
+    ),
     "feed.bars": Call(
         lambda feed, *_: feed.bars,
         {

@@ -17,10 +17,10 @@ import pandas as pd
 import pytest
 from commands import run_python
 
-from tickerkit.errors import SourceError
+from tickerkit.errors import InvalidArgument, SourceError
 from tickerkit.log import TickLog
 from tickerkit.sources.simulate import SimulatedMarket, simulate
-from tickerkit.ticks import Batch, Text
+from tickerkit.ticks import Batch, Levels, Text
 
 S = 10**9
 T0 = 1_763_000_000 * S
@@ -424,3 +424,38 @@ def test_first_ticks_are_one_of_each_symbol_in_the_order_given(count: int) -> No
     column = batch.columns["symbol"]
     first = [column.words[code] for code in column.codes[:count]]
     assert first == symbols[: batch.count]
+
+
+def test_books_surround_the_quotes_and_change_no_tick() -> None:
+    """Each book has the bid and ask of its symbol's newest tick, and levels around them."""
+    plain, booked = simulate("AAPL,BTC-USD", seed=3), simulate("AAPL,BTC-USD", 20, 3, 30)
+    one, other = next(plain.ticks()), next(booked.ticks())
+    for name, column in one.columns.items():
+        values = column.codes if isinstance(column, Text) else column
+        same = other.columns[name]
+        assert np.array_equal(values, same.codes if isinstance(same, Text) else same), name
+
+    async def make() -> list[Levels]:
+        booked._begin_run()
+        try:
+            return booked._complete(other.part(0, 100)).books
+        finally:
+            booked._end_run()
+
+    books = asyncio.run(make())
+    assert [book.symbol for book in books] == ["AAPL", "BTC-USD"]
+    codes = other.columns["symbol"].codes[:100]  # type: ignore[union-attr]
+    for code, book in enumerate(books):
+        row = int(np.flatnonzero(codes == code)[-1])
+        for side, name, sign in ((book.bids, "bid", -1), (book.asks, "ask", 1)):
+            assert side is not None
+            assert side[0, 0] == other.columns[name][row]  # type: ignore[index]
+            assert len(side) == 30
+            assert (np.diff(sign * side[:, 0]) > 0).all()
+            assert (side[:, 1] > 0).all()
+
+
+def test_levels_of_a_simulation_are_checked() -> None:
+    """A log holds at most 1,000 of each side."""
+    with pytest.raises(InvalidArgument, match="levels"):
+        simulate("AAPL", levels=1001)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tickerkit.bars import interval_ns, parse_indicators
 from tickerkit.chart.alert_marks import AlertMarks
+from tickerkit.chart.book.heat_map import follow_books
 from tickerkit.chart.figure.figure import LiveFigure
 from tickerkit.chart.figure.time_axes import TimeAxes
 from tickerkit.chart.figure.window import parse_window
@@ -38,7 +39,7 @@ NOTE_INTERVAL_S = 0.25
 MAX_ROWS = 1_000_000
 UNZOOMED = {"range": None, "autorange": None}
 CONFIG = {"responsive": True, "displaylogo": False}
-KINDS = ("line", "candles", "candles+volume")
+KINDS = ("line", "candles", "candles+volume", "book")
 EXPECTED_Y = "'price', 'percent', or another column of numbers such as 'temperature'"
 # Pixels; plotly draws nothing smaller.
 MIN_HEIGHT, MAX_HEIGHT = 10, 20_000
@@ -72,9 +73,10 @@ def chart(
 
     Args:
         feed: the feed.
-        kind: "line", a line of prices for each symbol; "candles", bars of one symbol; or
-            "candles+volume", the same with the volume below. A symbol that has only quotes is drawn
-            at the middle of bid and ask; one without any price, by its first column of numbers.
+        kind: "line", a line of prices for each symbol; "candles", bars of one symbol;
+            "candles+volume", the same with the volume below; or "book", the sizes of one symbol's
+            order book over time, as colours. A symbol that has only quotes is drawn at the middle
+            of bid and ask; one without any price, by its first column of numbers.
         symbols: one symbol, a list, or text such as "AAPL,MSFT", drawn in this order; by default
             all, also those that appear later, at most 20. Candles show the first.
         window: how much is shown: a time such as "5min", or a number of ticks of each symbol
@@ -153,6 +155,9 @@ def draw_feed(
     symbols = symbols or feed.symbols
     for symbol in symbols or ():
         Instruments.of(feed.log).place(symbol)
+    if kind == "book":
+        follow_books(feed, figure, symbols, window)
+        return
     drawer: LineDrawer | SymbolDrawer
     if is_line and not specs:
         drawer = LineDrawer(feed, figure, symbols, column, percent=percent)
@@ -206,7 +211,11 @@ def draw_feed(
 
     show_note()
     follower = feed.follow(
-        draw, reader=reader, every_s=find_interval_s, name="tickerkit chart", finish=show_note
+        draw,
+        reader=reader,
+        every_s=find_interval_s,
+        name="tickerkit chart",
+        finish=show_note,
     )
     figure.add_drawer(follower)
 

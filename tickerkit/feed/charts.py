@@ -1,4 +1,4 @@
-"""Feed charts: what a feed shows in a notebook: a live figure, or a dashboard."""
+"""Feed charts: what a feed shows in a notebook: a live figure, a dashboard, or a ladder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from tickerkit.feed.alerts import FeedAlerts
 
 if TYPE_CHECKING:
     from tickerkit.chart import Dashboard, LiveFigure
+    from tickerkit.chart.book.ladder import Ladder
 
 __all__ = ["FeedCharts"]
 
@@ -38,9 +39,10 @@ class FeedCharts(FeedAlerts):
         take it. Under load it is redrawn less often; it delays neither the feed nor the kernel.
 
         Args:
-            kind: "line", a line for each symbol; "candles", bars of one symbol; or
-                "candles+volume", the same with the volume below. A symbol that has only quotes is
-                drawn at the middle of bid and ask.
+            kind: "line", a line for each symbol; "candles", bars of one symbol; "candles+volume",
+                the same with the volume below; or "book", the order book of one symbol over time: a
+                row for each price, a column for each moment, whose colour is the size there. A
+                symbol that has only quotes is drawn at the middle of bid and ask.
             symbols: one symbol or several, in this order; by default all, and new ones as they
                 arrive, at most 20. Candles show the first.
             window: how much to show: "5min", or a number of ticks of each symbol (candles: bars).
@@ -80,6 +82,28 @@ class FeedCharts(FeedAlerts):
             indicators=indicators,
             alerts=alerts,
         )
+
+    def ladder(self, symbol: str | None = None, levels: int = 10) -> Ladder:
+        """Return a live order book of a symbol; show it as the last value of a cell.
+
+        The asks stand above the bids, each with its size as a number and a bar, and the total from
+        the best level to it. It follows the newest book at most ten times a second, as often as a
+        server sends books, and reads the feed in a thread of its own. Running the cell again reuses
+        the widget; `ladder.close()` ends it.
+
+        Args:
+            symbol: the symbol; by default the first that has an order book, see `book`.
+            levels: how many levels of each side to show, at most 100.
+
+        Raises:
+            InvalidArgument: an argument is invalid.
+
+        Example:
+            >>> feed.ladder("AAPL")
+        """
+        from tickerkit.chart.book.ladder import show_ladder
+
+        return show_ladder(cast("Any", self), symbol, levels)
 
     def dashboard(
         self,

@@ -133,6 +133,7 @@ class FeedReaders(FeedData, Lifecycle):
         every_s: float | Callable[[], float],
         name: str,
         finish: Callable[[], None] | None = None,
+        books: bool = False,
     ) -> Follower:
         """Call a function with new rows, in a thread of its own, until the feed is stopped.
 
@@ -145,6 +146,7 @@ class FeedReaders(FeedData, Lifecycle):
             every_s: minimum seconds between two calls, or a function that returns them.
             name: name of the thread.
             finish: called in the thread before it ends.
+            books: call it also, without rows, when only order books have come.
 
         Returns:
             The follower; `follower.stop()` stops the calls.
@@ -164,6 +166,7 @@ class FeedReaders(FeedData, Lifecycle):
             every_s=every_s,
             idle_s=IDLE_S,
             name=name,
+            without_rows=books,
         )
         # A chart that is shown again has stopped its earlier follower.
         alive = [each for each in self._state.followers if not each.ended]

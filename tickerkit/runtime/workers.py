@@ -77,6 +77,7 @@ class Follower:
         idle_s: call the handler without rows after this many seconds without new ones; by default
             never.
         name: name of the thread.
+        without_rows: call the handler also after an append that brought no row, but order books.
     """
 
     def __init__(
@@ -90,7 +91,9 @@ class Follower:
         max_waiting: int | None = None,
         idle_s: float | None = None,
         name: str = "tickerkit follower",
+        without_rows: bool = False,
     ) -> None:
+        self._without_rows = without_rows
         self.reader = reader or log.reader()
         self._handle = handle
         self._finish = finish
@@ -117,7 +120,7 @@ class Follower:
             self._pause_is_over.clear()
             stopping = self._stopping.is_set()
             rows = self.reader.read()
-            if len(rows) or rows.lost or not new:
+            if len(rows) or rows.lost or not new or self._without_rows:
                 self._handle(rows)
             if stopping:
                 break

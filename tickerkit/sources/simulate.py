@@ -180,7 +180,6 @@ class SimulatedMarket(SimulatedSource):
             part.columns = part.columns | _multiply_prices(part.columns, factors)
         return part
 
-
     def _complete(self, part: Batch) -> Batch:
         part = super()._complete(part)
         if self._books is not None:

@@ -24,7 +24,7 @@ class SimulatedBooks:
     """Makes an order book for each symbol that has traded, at most ten a second.
 
     A level's size follows from its price and the time alone: a large order stays at its price while
-    the market moves. So no random number is drawn, and the ticks are the same with books as without.
+    the market moves. No random number is drawn: the ticks are the same with books as without.
 
     Args:
         symbols: the symbols.

@@ -1,0 +1,1 @@
+"""Order books in a notebook: the heat map of a book over time, and its ladder."""

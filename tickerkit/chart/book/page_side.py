@@ -1,0 +1,32 @@
+"""Page side: the files of a ladder's page side, as one module and one style."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from tickerkit.runtime.page_modules import join_modules
+
+__all__ = ["PARTS", "SHARED_PARTS", "read_page_side", "read_style"]
+
+# The files of other rooms, by their paths in the package.
+SHARED_PARTS = (
+    "chart/figure/theme.js",
+    "runtime/page_parts/elements.js",
+    "runtime/page_parts/kernel_link.js",
+    "runtime/page_parts/keys.js",
+    "runtime/page_parts/presence.js",
+)
+# Each file comes after the files that it imports.
+PARTS = ("levels.js", "ladder.js")
+
+
+def read_page_side() -> str:
+    """Return the page side of a ladder as the text of one ES module."""
+    package, folder = resources.files("tickerkit"), resources.files(__package__)
+    files = [*(package / path for path in SHARED_PARTS), *(folder / name for name in PARTS)]
+    return join_modules(file.read_text("utf-8") for file in files)
+
+
+def read_style() -> str:
+    """Return the style of a ladder's page."""
+    return (resources.files(__package__) / "ladder.css").read_text("utf-8")
