@@ -68,12 +68,12 @@ def test_page_gets_the_newest_book_at_once_and_each_change(
         "time_ms": 1_795_000_000_000.0,
         "status": "live",
         "note": "",
-        "bids": [[99.5, 1.0]],
-        "asks": [[100.0, 3.0]],
+        "bids": [(99.5, 1.0)],
+        "asks": [(100.0, 3.0)],
     }
     server.publish({"symbol": "A", "asks": [[99.75, 0.5]]})
     until(lambda: len(sent) == 2)
-    assert (sent[1]["asks"], sent[1]["size_decimals"]) == ([[99.75, 0.5]], 1)
+    assert (sent[1]["asks"], sent[1]["size_decimals"]) == ([(99.75, 0.5)], 1)
     say(ladder, kind="here", **{"from": 0})
     until(lambda: len(sent) == 3)
     assert sent[2] == sent[1]

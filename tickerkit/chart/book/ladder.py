@@ -143,8 +143,8 @@ class Ladder(anywidget.AnyWidget):
             "time_ms": None if book is None else book.time / 1e6,
             "status": feed.status,
             "note": note,
-            "bids": bids.tolist(),
-            "asks": asks.tolist(),
+            "bids": list(map(tuple, bids.tolist())),
+            "asks": list(map(tuple, asks.tolist())),
         }
 
     def close(self) -> None:
