@@ -143,8 +143,8 @@ class Ladder(anywidget.AnyWidget):
             "time_ms": None if book is None else book.time / 1e6,
             "status": feed.status,
             "note": note,
-            "bids": list(map(tuple, bids.tolist())),
-            "asks": list(map(tuple, asks.tolist())),
+            "bids": [(price, size) for price, size in bids.tolist()],
+            "asks": [(price, size) for price, size in asks.tolist()],
         }
 
     def close(self) -> None:
