@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from mutations import Mutations, as_message
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
@@ -33,7 +34,7 @@ from tickerkit.protocol import (
 from tickerkit.server.access import Access, Refusal
 from tickerkit.server.http import respond
 from tickerkit.storage import read_csv
-from tickerkit.ticks import Batch, read_ticks
+from tickerkit.ticks import Batch, Levels, read_ticks
 
 # --- parsers --------------------------------------------------------------------------------------
 
@@ -329,6 +330,9 @@ SUBSCRIPTIONS = [
 def _conversation() -> list[bytes]:
     """Return messages of every type that a server sends, as a session makes them; hello first."""
     publication = Publication(log_of_two_epochs())
+    side = np.array([[1.5, 2.0], [1.25, 4.0]])
+    levels = Levels("A", side, side[::-1] + 1, 5)
+    publication.log.books.add(levels, received=5, epoch="b", seq=1)
     session = V1Session(publication, 0)
     sent = []
     for message in (*SUBSCRIPTIONS, b"nonsense"):

@@ -39,7 +39,8 @@ NOTE_INTERVAL_S = 0.25
 MAX_ROWS = 1_000_000
 UNZOOMED = {"range": None, "autorange": None}
 CONFIG = {"responsive": True, "displaylogo": False}
-KINDS = ("line", "candles", "candles+volume", "book")
+KINDS = ("line", "candles", "candles+volume")
+CHART_KINDS = (*KINDS, "book")
 EXPECTED_Y = "'price', 'percent', or another column of numbers such as 'temperature'"
 # Pixels; plotly draws nothing smaller.
 MIN_HEIGHT, MAX_HEIGHT = 10, 20_000
@@ -105,7 +106,10 @@ def chart(
     specs = parse_indicators(indicators)
     if height is None:
         height = DEFAULT_HEIGHT + PANE_HEIGHT * count_panes(specs)
-    check_options(kind, window, y="price" if y is None else y, bar=bar, tz=tz, height=height)
+    check_choice("kind", kind, CHART_KINDS)
+    known_kind = kind if kind in KINDS else KINDS[0]
+    known_y = "price" if y is None else y
+    check_options(known_kind, window, y=known_y, bar=bar, tz=tz, height=height)
     check_flag("smooth", smooth)
     check_flag("alerts", alerts)
     names = list_symbols(symbols)
