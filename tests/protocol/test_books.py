@@ -149,3 +149,18 @@ def test_invalid_book_ends_the_connection(change: dict[str, object]) -> None:
     state = msgspec.structs.replace(BookState("A", 1, 0, [(1.0, 1.0)], []), **change)
     with pytest.raises(ProtocolError):
         list(client.receive(encode(state)))
+
+
+def test_client_that_subscribes_to_other_symbols_gets_their_books() -> None:
+    """Also those that have not changed since it connected."""
+    log = TickLog()
+    put(log, "A", 1)
+    put(log, "B", 2)
+    wire = Wire(log, symbols=["A"])
+    wire.run()
+    assert bids(wire) == [("A", 1)]
+    assert wire.session is not None
+    wire.session.receive('{"type": "subscribe", "symbols": ["B"]}', wire.now)
+    wire.now += ROUND_S
+    wire.run()
+    assert bids(wire) == [("A", 1), ("B", 2)]

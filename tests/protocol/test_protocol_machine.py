@@ -10,6 +10,7 @@ import math
 import re
 from bisect import bisect_right
 from collections import deque
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -40,7 +41,7 @@ from tickerkit.protocol import (
 from tickerkit.protocol.messages import encode
 from tickerkit.protocol.tick_session import STATES
 from tickerkit.protocol.v1 import AT_S
-from tickerkit.ticks import read_ticks
+from tickerkit.ticks import Levels, read_ticks
 
 Place: TypeAlias = tuple[int, float]
 Symbols: TypeAlias = list[str] | None
@@ -219,6 +220,10 @@ class Listener:
         self.wire.now += AT_S
         self.deliver(math.inf)
         self.complete()
+        self.complete_books()
+
+    def complete_books(self) -> None:
+        """Check that the client has the newest books, if it is one that gets them."""
 
     def take(self, place: Place, symbol: str, price: float) -> None:
         """Check a tick that came: unchanged, wanted, in order, and not reported missing."""
@@ -260,6 +265,7 @@ class V1Listener(Listener):
         self.ahead: set[int] = set()
         self.asked = 0
         self.sent: tuple[str, list[str]] | None = None
+        self.books: dict[str, float] = {}
 
     @property
     def position(self) -> Place | None:
@@ -316,6 +322,9 @@ class V1Listener(Listener):
         for event in self.wire.events[self.handled :]:
             assert not isinstance(event, Error)
             if isinstance(event, Received):
+                for book in event.batch.books:
+                    assert book.bids is not None
+                    self.books[book.symbol] = book.bids[0, 0]
                 symbols, notes = event.batch.columns["symbol"], event.batch.columns.get("note")
                 for row, seq in enumerate(event.seq.tolist()):
                     place = number(event.epoch), seq
@@ -369,6 +378,12 @@ class V1Listener(Listener):
         self.repeated += count
         assert (self.position, self.client.duplicates) == (before[0], before[1] + count)
         self.handle(self.position)
+
+    def complete_books(self) -> None:
+        log = self.world.log
+        for symbol in log.books.symbols():
+            if is_wanted(self.symbols, symbol):
+                assert self.books[symbol] == price_of(log, symbol), symbol
 
     def filter(self, symbols: Symbols) -> None:
         """Subscribe to other symbols, from the client's position on."""
@@ -477,14 +492,23 @@ class PlainListener(Listener):
         self.terms = [(self.world.end, symbols)]
 
 
+def price_of(log: TickLog, symbol: str) -> float:
+    """Return the best bid of the newest book of a symbol."""
+    book = log.books.newest(symbol)
+    assert book is not None
+    return float(book.bids[0, 0])
+
+
 class ProtocolMachine(RuleBasedStateMachine):
     """A server and its clients through floods, cuts, restarts, relays and new epochs.
 
     Every tick that a log accepted, of the symbols asked for, reaches each client once and in order,
-    or lies inside a gap that it was told, in which nothing lies that was still held.
+    or lies inside a gap that it was told, in which nothing lies that was still held. A client that
+    has every tick has the newest order book of each of its symbols, too.
     """
 
     steps = 0
+    book_price = 0.0
 
     @initialize(keep=st.sampled_from([1, 5, 40, 1000]), symbols=SYMBOLS)
     def begin(self, keep: int, symbols: Symbols) -> None:
@@ -520,6 +544,14 @@ class ProtocolMachine(RuleBasedStateMachine):
     def publish(self, count: int, symbols: str, note: str | None, step: int) -> None:
         """Accept ticks, of new symbols and with new words and holes in the numbers now and then."""
         self.world.publish(count, symbols, note, step)
+
+    @rule(symbols=st.sampled_from(["A", "AB", "CBA", "Z"]))
+    def publish_books(self, symbols: str) -> None:
+        """Accept order books without ticks; each has a price of its own."""
+        self.book_price += 1
+        side = np.array([[self.book_price, 1.0]])
+        books = [Levels(symbol, side, side[:0]) for symbol in symbols]
+        self.world.log.append(replace(read_ticks([]), books=books), received=0)
 
     @rule(count=st.sampled_from([1, 3, 50]))
     def restart_source(self, count: int) -> None:
