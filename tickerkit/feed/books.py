@@ -29,8 +29,8 @@ class FeedBooks:
 
         A book comes with ticks that have `bids` and `asks`, lists of `[price, size]`, or from a
         venue's channel "book". From a server it comes at most ten times a second, always the newest
-        one. It is kept beside the ticks: no frame, file or recording of ticks has it. Of each side
-        the 1,000 best levels are held.
+        one; from a relay of a broker's stream not at all. It is kept beside the ticks: no frame,
+        file, recording or replay of ticks has it. Of each side the 1,000 best levels are held.
 
         Args:
             symbol: the symbol.

@@ -17,6 +17,7 @@ from tickerkit.runtime.rerun import cell_slot
 from tickerkit.runtime.scheduler import SENDER
 from tickerkit.runtime.subshells import deliver_as_addressed
 from tickerkit.runtime.workers import Follower
+from tickerkit.ticks import NO_LEVELS, Side
 from tickerkit.validation import check_number, check_text
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ __all__ = ["Ladder", "show_ladder"]
 
 MAX_MESSAGES_PER_S = 10
 MAX_SHOWN_LEVELS = 100
-# Sizes such as 0.00011621 of a coin have more digits than a column of numbers should.
-MAX_SIZE_DECIMALS = 8
+# Sizes such as 0.00011621 of a coin have more digits than a column of numbers has room for: as many
+# are shown as the largest total needs for seven.
+SIZE_DIGITS = 7
 
 
 class Ladder(anywidget.AnyWidget):
@@ -122,7 +124,7 @@ class Ladder(anywidget.AnyWidget):
         self.send(message)
 
     def _make_message(self, feed: Feed, book: Book | None) -> BookMessage:
-        bids, asks = np.empty((0, 2)), np.empty((0, 2))
+        bids = asks = NO_LEVELS
         note = feed.status_reason
         if book is not None:
             bids, asks = book.bids[: self._levels], book.asks[: self._levels]
@@ -139,7 +141,7 @@ class Ladder(anywidget.AnyWidget):
             "symbol": self._symbol or "",
             "levels": self._levels,
             "decimals": self._decimals.count,
-            "size_decimals": min(self._size_decimals.count, MAX_SIZE_DECIMALS),
+            "size_decimals": min(self._size_decimals.count, _find_room(bids, asks)),
             "time_ms": None if book is None else book.time / 1e6,
             "status": feed.status,
             "note": note,
@@ -154,6 +156,12 @@ class Ladder(anywidget.AnyWidget):
             self._follower.stop()
         SENDER.discard(self)
         super().close()
+
+
+def _find_room(*sides: Side) -> int:
+    """Return how many decimals there is room for, beside the digits of the largest total."""
+    largest = max(float(side[:, 1].sum()) for side in sides)
+    return max(SIZE_DIGITS - len(f"{largest:.0f}"), 0)
 
 
 def show_ladder(feed: Feed, symbol: str | None, levels: int) -> Ladder:
