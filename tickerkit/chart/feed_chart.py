@@ -107,6 +107,8 @@ def chart(
     if height is None:
         height = DEFAULT_HEIGHT + PANE_HEIGHT * count_panes(specs)
     check_choice("kind", kind, CHART_KINDS)
+    if kind == "book" and specs:
+        raise InvalidArgument("indicators", indicators, "none: an order book has no bars")
     known_kind = kind if kind in KINDS else KINDS[0]
     known_y = "price" if y is None else y
     check_options(known_kind, window, y=known_y, bar=bar, tz=tz, height=height)

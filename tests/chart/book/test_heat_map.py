@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tickerkit as tk
+from tickerkit.errors import InvalidArgument
 from tickerkit.feed import readers
 from tickerkit.ticks import Array
 
@@ -100,3 +101,9 @@ def test_note_names_the_books_that_there_are(
     put(server, feed, until, 0.0)
     figure = feed.chart("book", "nope")
     until(lambda: "order book of nope; there are those of A" in str(figure._note))
+
+
+def test_book_has_no_indicators(feed: tk.Feed) -> None:
+    """They would be left out in silence otherwise."""
+    with pytest.raises(InvalidArgument, match="an order book has no bars"):
+        feed.chart("book", "A", indicators="sma(20)")
