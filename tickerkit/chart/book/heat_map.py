@@ -174,8 +174,8 @@ class BookDrawer:
         times, cells, bids, asks = _fill(grid, columns)
         figure = self._figure
         figure.append_column(times, cells, HEAT)
-        figure.append(times, bids, BID)
-        figure.append(times, asks, ASK)
+        # Together: between two calls a message might be sent, in which the sides have crossed.
+        figure.append({BID: (times, bids), ASK: (times, asks)})
         self._unchecked += len(columns)
         if self._unchecked >= LOOK_COLUMNS:
             self._unchecked = 0
