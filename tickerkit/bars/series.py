@@ -83,10 +83,12 @@ class BarSeries:
 
         What a user's own function or class raises is raised; the next call tries again.
         """
-        own = isinstance(spec.formula, OwnFunction | OwnClass)
-        # Two functions of a user may have one name. The columns hold the formula, so that no other
-        # object gets its id.
-        key = (spec.text, id(spec.formula)) if own else spec.text
+        formula = spec.formula
+        key: Hashable = spec.text
+        if isinstance(formula, OwnFunction | OwnClass):
+            # Two functions of a user may have one name, and an object may have no hash. The columns
+            # hold the object, so that no other one gets its id.
+            key = spec.text, id(formula.given)
         columns = self._columns.pop(key, None)
         if columns is None:
             columns = IndicatorColumns(spec, self.start)

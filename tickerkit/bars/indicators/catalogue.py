@@ -42,7 +42,7 @@ class Parameter:
     def expected(self) -> str:
         """What it accepts, in words."""
         if isinstance(self.default, str):
-            return f"a time for {self.name}, such as '1h' or '1d'"
+            return f"a time for {self.name}, such as '1h' or '1D'"
         kind = "a whole number" if isinstance(self.default, int) else "a number"
         return f"{kind} from {self.minimum:g} to {self.maximum:g} for {self.name}"
 
@@ -54,6 +54,8 @@ class Parameter:
         """
         if isinstance(self.default, str):
             text = text.strip("'\"")
+            if text.endswith("d"):
+                text = f"{text[:-1]}D"  # pandas wants a day to be written so
             parse_length_ns("indicators", text, self.expected)
             return text
         try:
@@ -135,7 +137,7 @@ CATALOGUE = {
             "vwap",
             "average price of a session, weighted by volume",
             steps.vwap,
-            (Parameter("session", "1d"),),
+            (Parameter("session", "1D"),),
             pane="price",
         ),
         Definition(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,12 +47,12 @@ class OwnFunction:
     """A user's function of a frame of bars.
 
     Attributes:
-        function: takes the bars of one symbol that are held; returns a row for each.
+        given: takes the bars of one symbol; returns a row for each.
         text: the name of its column, with which the names of several begin.
         columns: its columns as far as they are known before it is called.
     """
 
-    function: Callable[[pd.DataFrame], Any]
+    given: Callable[[pd.DataFrame], Any]
     text: str
     columns: tuple[str, ...]
 
@@ -64,7 +64,7 @@ class OwnFunction:
                 is raised as it is.
         """
         # A copy: the frame is also what the next function of the user gets.
-        returned = self.function(bars.copy())
+        returned = self.given(bars.copy())
         if isinstance(returned, pd.Series | pd.DataFrame):
             if not returned.index.equals(bars.index) and returned.index.is_unique:
                 returned = returned.reindex(bars.index)  # such as after `dropna`
@@ -82,7 +82,7 @@ class OwnFunction:
         except (TypeError, ValueError):
             found = {}
         if not found or any(each.shape != (len(bars),) for each in found.values()):
-            raise InvalidArgument("indicators", self.function, FUNCTION_RETURNS)
+            raise InvalidArgument("indicators", self.given, FUNCTION_RETURNS)
         return found
 
 
@@ -91,14 +91,18 @@ class OwnClass:
     """A user's class whose method `update` gets each bar.
 
     Attributes:
-        make: returns a new object of it.
+        given: the class, or an object of it, which is only copied.
         text: the name of its column, with which the names of several begin.
         columns: its columns.
     """
 
-    make: Callable[[], Any]
+    given: Any
     text: str
     columns: tuple[str, ...]
+
+    def make(self) -> Any:
+        """Return a new object of the class, or a copy of the object."""
+        return self.given() if isinstance(self.given, type) else self.copy(self.given)
 
     def read(self, returned: object) -> tuple[float, ...]:
         """Return what `update` returned as a number for each column; None is no value.
@@ -106,16 +110,12 @@ class OwnClass:
         Raises:
             InvalidArgument: it is not a number for each column.
         """
-        values: Sequence[Any]
-        if isinstance(returned, Mapping):
-            values = [returned.get(name.removeprefix(f"{self.text} ")) for name in self.columns]
-        elif isinstance(returned, tuple | list):
-            values = returned
-        else:
-            values = [returned]
+        values: Any = returned if isinstance(returned, tuple | list) else [returned]
         try:
+            if isinstance(returned, Mapping):
+                values = [returned[name.removeprefix(f"{self.text} ")] for name in self.columns]
             numbers = tuple(np.nan if each is None else float(each) for each in values)
-        except (TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):
             numbers = ()
         if len(numbers) != len(self.columns):
             expected = f"a class whose update(bar) returns {len(self.columns)} number(s) or None"

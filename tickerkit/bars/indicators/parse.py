@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 from tickerkit.bars.indicators.catalogue import CATALOGUE, Definition
@@ -45,7 +46,7 @@ def parse_indicators(given: object) -> tuple[IndicatorSpec, ...]:
         items = list(BETWEEN.split(given))
     elif _is_own(given):
         items = [given]
-    elif isinstance(given, Iterable) and not isinstance(given, bytes | bytearray):
+    elif isinstance(given, Iterable) and not isinstance(given, bytes | bytearray | Mapping):
         items = list(given)
     else:
         raise InvalidType("indicators", given, EXPECTED)
@@ -63,6 +64,8 @@ def parse_indicators(given: object) -> tuple[IndicatorSpec, ...]:
     return tuple(specs.values())
 
 
+# A chart passes the same texts many times a second.
+@lru_cache(maxsize=256)
 def _parse_text(text: str) -> IndicatorSpec:
     found = CALL.fullmatch(text)
     if found is None:
@@ -95,9 +98,9 @@ def _parse_values(definition: Definition, arguments: str, text: str) -> tuple[fl
 
 
 def _is_own(given: object) -> bool:
-    return not isinstance(given, IndicatorSpec) and (
-        callable(given) or callable(getattr(given, "update", None))
-    )
+    if isinstance(given, IndicatorSpec | Iterable) and not isinstance(given, type):
+        return False  # a dict and a Series have a method `update` too
+    return callable(given) or callable(getattr(given, "update", None))
 
 
 def _own_spec(given: Any, taken: Iterable[str]) -> IndicatorSpec:
@@ -116,8 +119,7 @@ def _own_spec(given: Any, taken: Iterable[str]) -> IndicatorSpec:
     style = getattr(given, "style", "line")
     formula: OwnClass | OwnFunction
     if callable(getattr(given, "update", None)):
-        make = given if isinstance(given, type) else lambda: OwnClass.copy(given)
-        formula = OwnClass(make, text, columns)
+        formula = OwnClass(given, text, columns)
     else:
         formula = OwnFunction(given, text, columns)
     return IndicatorSpec(
