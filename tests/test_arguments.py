@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -123,6 +124,7 @@ CHART = {
     "bar": LENGTHS,
     "tz": ZONES,
     "height": [*WHOLE, 0, 5],
+    "indicators": INDICATORS,
 }
 LEVELS = [object(), "ten", "5", [5], math.nan, math.inf, True, b"1", pd.Timestamp(0)]
 LINKS = [object(), "1", 5.5, -3, 0, True, [5]]
@@ -362,11 +364,11 @@ CALLS = {
             **CHART,
             "height": [each for each in CHART["height"] if each is not None],
             "smooth": FLAGS,
-            "indicators": INDICATORS,
             "alerts": FLAGS,
         },
     ),
     "feed.dashboard": Call(lambda feed, *_: feed.dashboard, CHART),
+    "dashboard": Call(lambda feed, *_: partial(tk.dashboard, feed), CHART, unchecked={"feeds"}),
     "live": Call(
         lambda *_: tk.live,
         {"source_or_url": [object(), 5, b"x", "AAPL", ["AAPL", "MSFT"]], **CONNECT, **TALK} | CHART,
@@ -595,8 +597,7 @@ def test_item_of_a_list_is_one_symbol_as_it_is_written() -> None:
         assert len(feed.bars("1s", ["a, b"])) == 1
         dashboard = feed.dashboard(kind="candles")
         try:
-            dashboard._symbol.options = ["all symbols", "a, b"]
-            dashboard._symbol.value = "a, b"
+            dashboard.choose(symbol="a, b", extent="all")
             assert b"a, b" in b"".join(dashboard._make_file().blocks)
         finally:
             dashboard.close()

@@ -28,7 +28,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     shown: list[Any] = []
     monkeypatch.setitem(sys.modules, "ipykernel", sys.modules[__name__])
     monkeypatch.setattr("IPython.display.display", shown.append)
-    monkeypatch.setattr(quickstart, "dashboard", lambda feed, kind, **options: (feed, options))
+    monkeypatch.setattr(quickstart, "dashboard", lambda feed, **options: (feed, options))
     return shown
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tickerkit.bars.indicators import indicators
     from tickerkit.brokers import stream
-    from tickerkit.chart import Dashboard, LiveFigure
+    from tickerkit.chart import Dashboard, LiveFigure, dashboard
     from tickerkit.classroom import tap
     from tickerkit.classroom.room.room import room
     from tickerkit.classroom.room.seat import join
@@ -98,6 +98,7 @@ _HOME = {
     "allow_nested_loops": "runtime.nested_loops",
     "asof": "feed.asof",
     "connect": "feed",
+    "dashboard": "chart",
     "events": "sources",
     "indicators": "bars.indicators",
     "join": "classroom.room.seat",
@@ -154,6 +155,7 @@ __all__ = [
     "allow_nested_loops",
     "asof",
     "connect",
+    "dashboard",
     "events",
     "indicators",
     "join",

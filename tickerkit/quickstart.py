@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
+from tickerkit.bars import parse_indicators
 from tickerkit.chart import check_options, dashboard
 from tickerkit.errors import InvalidArgument
 from tickerkit.feed import Feed, connect
@@ -45,6 +46,7 @@ def live(
     bar: str | float = "5s",
     tz: str = "UTC",
     height: int = 380,
+    indicators: object = (),
 ) -> Feed:
     """Show a live dashboard of a source or of a websocket, and return its feed.
 
@@ -70,14 +72,15 @@ def live(
         ignore: what messages have that are not ticks.
         headers: further headers of the request.
         silent_s: seconds without a message after which to connect again; None for never.
-        kind: as for `feed.dashboard`, like `window`, `y`, `bar`, `tz` and `height`: "line",
-            "candles" or "candles+volume", shown at first.
+        kind: as for `feed.dashboard`, like `window`, `y`, `bar`, `tz`, `height` and `indicators`:
+            "line", "candles" or "candles+volume", shown at first.
         window: how much the chart shows at first: a time such as "5min", or a number of ticks.
         y: "percent", "price" or another column of numbers, shown at first; by default percent,
             or the first column of numbers where there is no price.
         bar: length of a bar, such as "5s", or in seconds.
         tz: the time zone of the chart and the prices, such as "America/New_York".
-        height: height of the chart in pixels.
+        height: height of the chart in pixels; each pane of an indicator adds to it.
+        indicators: what the chart shows at first beside the values, such as ["sma(20)", "rsi(14)"].
 
     Returns:
         The feed; `feed.stop()` stops the server, too.
@@ -91,6 +94,7 @@ def live(
         >>> feed = tk.live("wss://…", subscribe={"op": "subscribe", "args": ["trades"]})
     """
     check_options(kind, window, y="percent" if y is None else y, bar=bar, tz=tz, height=height)
+    parse_indicators(indicators)
     is_url = isinstance(source_or_url, str) and is_websocket_url(source_or_url)
     talk = {
         "subscribe": subscribe,
@@ -136,7 +140,16 @@ def live(
         feed.own(server)
     if "ipykernel" in sys.modules or find_host() == "marimo":
         try:
-            board = dashboard(feed, kind, window=window, y=y, bar=bar, tz=tz, height=height)
+            board = dashboard(
+                feed,
+                kind=kind,
+                window=window,
+                y=y,
+                bar=bar,
+                tz=tz,
+                height=height,
+                indicators=indicators,
+            )
         except BaseException:
             feed.stop()
             raise

@@ -60,7 +60,6 @@ from importlib import import_module
 from IPython.display import HTML, display
 import tickerkit as tk
 
-import_module("tickerkit.chart.widgets.price_table").MAX_ROWS = 500
 import_module("tickerkit.chart.lines").MAX_LINES = 50
 server = tk.serve(None, port=0)
 feed = tk.connect(server.url)
@@ -219,17 +218,33 @@ def test_the_servers_page_shows_them_as_text(chromium: Browser, artifacts: Path)
 
 
 def test_the_dashboard_shows_them_as_text(lab: Lab, artifacts: Path) -> None:
-    """Its table and its choice of symbols."""
+    """Its rows, its choice of symbols, the name of the one chosen, and its ribbon."""
     watched = Watched(lab.page)
-    lab.run_cell("board = feed.dashboard()\nboard")
-    table = ".widget-html-content table"
-    lab.until(f"() => document.querySelectorAll('{table} b').length === 500")
-    assert watched.texts(f"{table} b") == PAYLOADS
-    assert watched.tags(table) == {"tbody": 1, "tr": 501, "td": 2004, "b": 500}
-    assert watched.texts(".widget-dropdown >> nth=1 >> option") == ["all symbols", *PAYLOADS]
+    # Of a feed of its own: the charts of the other one have no marks of alerts.
+    lab.run("alarmed = tk.connect(server.url).wait(1000)")
+    lab.run("for each in FEW: alarmed.alert(each, below=0, name=each)")
+    lab.run_cell("board = alarmed.dashboard()\nboard")
+    lab.until("() => document.querySelectorAll('.tkd-symbol option').length === 501")
+    assert watched.texts(".tkd-symbol option") == ["all symbols", *PAYLOADS]
+    own = {"div", "span", "canvas"}
+    shown: set[str] = set()
+    for top in range(0, 500 * 26, 200):  # only rows in view are elements
+        lab.page.locator(".tkd-grid").evaluate(f"e => {{ e.scrollTop = {top}; }}")
+        lab.page.evaluate(SETTLED)
+        shown |= set(watched.texts(".tkd-space [data-key=symbol]"))
+        assert watched.tags(".tkd-space").keys() == own
+    assert shown == set(PAYLOADS)
+    at = "2026-11-24T10:00:00Z"
+    lab.run(f"server.publish([{{'symbol': each, 'price': -1, 'time': {at!r}}} for each in FEW])")
+    lab.until("() => document.querySelectorAll('.tkd-event').length >= 50")
+    assert set(watched.texts(".tkd-event .tkd-link")) == set(FEW)
+    lab.run(f"server.publish({ticks(101)!r})")
+    lab.run("board.choose(symbol=FEW[0])")
+    lab.until(f"() => document.querySelector('.tkd-title').textContent.includes({FEW[0]!r})")
     lab.page.screenshot(path=artifacts / "hostile-dashboard.png")
+    assert not watched.tags(".tkd").keys() & {"img", "iframe", "script", "foreignobject"}
     watched.must_be_unharmed()
-    lab.run("board.close()")
+    lab.run("board.close(); alarmed.stop()")
 
 
 def test_a_chart_shows_them_as_text(lab: Lab, artifacts: Path, until: Until) -> None:

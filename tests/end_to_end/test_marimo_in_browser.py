@@ -94,7 +94,7 @@ def test_figure_chart_and_live_move_in_the_colours_of_the_page(
     for number, newest in enumerate(page.plots(NEWEST)[1:], start=1):
         page.until_all(3, f"plots.indexOf(plot) !== {number} || {NEWEST} > {newest}")
     assert page.plots("plot._fullLayout.paper_bgcolor") == ["rgb(255,255,255)"] * 3
-    assert page.page.get_by_text("shows no Jupyter widgets").count()
+    assert page.page.get_by_text("shows no widget inside of another").count()
     page.page.screenshot(path=artifacts / "host-marimo.png")
     assert page.errors == []
 

@@ -46,7 +46,7 @@ def test_charts_of_sensors_name_their_column(
         lab.run_cell("feed.dashboard()")
         lab.page.wait_for_function(SHOWN, arg=3, timeout=60_000)
         lab.until(f"() => ({TITLES})().join() === 'temperature (°C),humidity (%),temperature (°C)'")
-        lab.page.locator("select:has(option[data-value='battery'])").select_option("battery")
+        lab.page.locator(".tkd-column select").select_option("battery")
         lab.until(f"() => ({TITLES})().join() === 'temperature (°C),humidity (%),battery (%)'")
         shown.last.screenshot(path=artifacts / "sensors-dashboard.png")
         assert lab.failures() == []

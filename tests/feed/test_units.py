@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from desk_receiver import DeskReceiver
 
 import tickerkit as tk
-from tickerkit.chart.widgets.price_table import PriceTable
 from tickerkit.cli.quotes import QuoteReader
 from tickerkit.cli.watch import _format_price, _format_table
 from tickerkit.errors import FieldMapError, InvalidArgument
@@ -129,10 +128,13 @@ def test_chart_names_the_unit(rooms: tk.Feed, until: Until) -> None:
     candles.close()
 
 
-def test_tables_name_the_unit(rooms: tk.Feed) -> None:
+def test_tables_name_the_unit(rooms: tk.Feed, until: Until) -> None:
     """In the head of the column; beside a value that has no column of its own."""
-    html = PriceTable().render(rooms.log, "temperature", rooms.latest(), ["kitchen"])
-    assert re.findall("<td>(.*?)</td>", html)[:3] == ["symbol", "temperature (°C)", "humidity (%)"]
+    board = rooms.dashboard()
+    page = DeskReceiver(board)
+    until(lambda: page.show("kitchen", "last", "unit") == (21.5, "°C"))
+    assert board._menu["others"] == [{"column": "humidity", "label": "humidity", "unit": "%"}]
+    board.close()
     quotes = QuoteReader(rooms).read()
     headers = [str(column.header) for column in _format_table(quotes, rooms.units).columns]
     assert headers[1:3] == ["temperature (°C)", "humidity (%)"]

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from commands import Command
+from desk_receiver import DeskReceiver
 from peers import LOCAL, ask, free_port, handshake, plain_server, raw_server
 from websockets.datastructures import Headers
 from websockets.http11 import Response
@@ -182,8 +183,10 @@ def test_token_appears_in_links_only(
                 each.to_csv(tmp_path / f"{len(shown_texts)}.csv").read_text(),
             ]
         board = good[0].dashboard()
-        until(lambda: "live" in board._state.value)
-        shown_texts += [board._state.value, board._prices.value, repr(board), repr(good[0].chart())]
+        page = DeskReceiver(board)
+        until(lambda: page.feed.get("status") == "live" and page.rows)
+        state = repr(board.get_state(["_choices", "_menu"]))
+        shown_texts += [repr(page.messages), state, repr(board), repr(good[0].chart())]
         board.close()
         for each in bad:
             until(lambda each=each: each.status == "failed" or "trying again" in each.status_detail)

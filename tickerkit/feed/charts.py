@@ -115,8 +115,15 @@ class FeedCharts(FeedAlerts):
         bar: str | float = "5s",
         tz: str = "UTC",
         height: int = 380,
+        indicators: object = (),
     ) -> Dashboard | LiveFigure:
-        """Return a live chart with prices and controls; show it as the last value of a cell.
+        """Return a dashboard of this feed; show it as the last value of a cell.
+
+        A live chart in the middle; a watchlist with a row for each symbol, which sorts, filters and
+        chooses what the chart shows; a ribbon of alerts, gaps and messages; the feed's state. Rows
+        are sent to the page four times a second at most, only those that changed, and none while
+        no page shows them. Running the cell again keeps the dashboard, with all that was chosen in
+        it. `tk.dashboard(feed, other)` shows several feeds in one.
 
         marimo can't show the controls: there it is the chart alone, and a sentence says so.
 
@@ -127,17 +134,27 @@ class FeedCharts(FeedAlerts):
             y: "percent", "price" or another column of numbers, shown at first; by default percent,
                 or the first column of numbers where there is no price.
             bar: length of a bar, such as "5s", or in seconds.
-            tz: the time zone of the chart and the prices, such as "America/New_York".
-            height: height of the chart in pixels.
+            tz: the time zone of the chart and the rows, such as "America/New_York".
+            height: height of the chart in pixels; each pane of an indicator adds to it.
+            indicators: what the chart shows at first beside the values, such as
+                ["sma(20)", "rsi(14)"], as for `chart`; the page offers all of `tk.indicators()`.
 
         Raises:
             ValueError: an argument is invalid.
 
         Example:
-            >>> feed.dashboard(window="10min")
+            >>> feed.dashboard("candles", "AAPL", indicators=["sma(20)", "rsi(14)"])
         """
         from tickerkit.chart import dashboard
 
         return dashboard(
-            cast("Any", self), kind, symbols, window, y=y, bar=bar, tz=tz, height=height
+            cast("Any", self),
+            kind=kind,
+            symbols=symbols,
+            window=window,
+            y=y,
+            bar=bar,
+            tz=tz,
+            height=height,
+            indicators=indicators,
         )

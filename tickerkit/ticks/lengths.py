@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from numbers import Integral, Real
 
@@ -13,6 +14,8 @@ from tickerkit.ticks.units import NS_PER_S
 
 __all__ = ["parse_last", "parse_length_ns"]
 
+# pandas warns of "1d", which is what people write.
+DAYS = re.compile(r"(?<![a-z])d(?![a-z])", re.IGNORECASE)
 LENGTHS = "a time such as '10s', '5min' or '1h', or a timedelta"
 
 
@@ -36,7 +39,7 @@ def parse_length_ns(
         if isinstance(value, str):
             # A bare "10" is invalid: pandas would read it as nanoseconds.
             if not value.strip().replace(".", "").isdigit():
-                length = pd.Timedelta(value).as_unit("ns").value
+                length = pd.Timedelta(DAYS.sub("D", value)).as_unit("ns").value
         elif isinstance(value, timedelta | np.timedelta64):
             length = pd.Timedelta(value).as_unit("ns").value
         elif seconds and isinstance(value, Real) and not isinstance(value, bool):

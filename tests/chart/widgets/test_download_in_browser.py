@@ -32,9 +32,10 @@ def test_click_saves_the_file_that_to_csv_writes(
         lab.run_all()
         lab.until(DRAWN)
         page = lab.page
-        page.locator("select", has_text="all ticks held").select_option("all ticks held")
+        page.get_by_role("radio", name="all ticks held").click()
+        lab.until("() => document.querySelector('[data-value=all]').ariaChecked === 'true'")
         with page.expect_download() as coming:
-            page.locator(".jupyter-button", has_text="Download").click()
+            page.locator(".tkd-download button", has_text="Download").click()
         page.get_by_role("status").filter(has_text=coming.value.suggested_filename).wait_for()
         page.screenshot(
             path=artifacts / "download.png", clip=page.locator(".jp-Notebook").bounding_box()

@@ -11,7 +11,7 @@ from tickerkit.chart.figure.window import parse_window
 from tickerkit.errors import InvalidArgument
 from tickerkit.validation import check_choice, check_flag, check_number, check_text
 
-__all__ = ["DRAWN", "FREE", "VIEWS", "check_choices", "check_feeds"]
+__all__ = ["FREE", "VIEWS", "check_choices", "check_feeds"]
 
 VIEWS = {
     "percent": "a line for each symbol: its change since the first tick in the window",
@@ -19,8 +19,6 @@ VIEWS = {
     "candles": "bars of one symbol",
 }
 EXTENTS = ("visible", "all")
-# What needs the chart to be drawn again.
-DRAWN = frozenset({"view", "volume", "feed", "symbol", "column", "window", "bar", "indicators"})
 # What no argument of the dashboard says: it is kept when the cell is run with other arguments.
 FREE = ("extent", "sort", "descending", "filter")
 MAX_TEXT_LENGTH = 256

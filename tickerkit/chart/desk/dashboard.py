@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anywidget
 import ipywidgets
-import pandas as pd
 import traitlets
 
-from tickerkit.chart.desk.choices import DRAWN, check_choices, check_feeds
+from tickerkit.chart.desk.choices import check_choices, check_feeds
+from tickerkit.chart.desk.desk_chart import DRAWN, DeskChart
 from tickerkit.chart.desk.events import EventList, FeedEvents
 from tickerkit.chart.desk.exchange import Exchange, StatusReport
 from tickerkit.chart.desk.menu import make_menu, merge_others
@@ -21,10 +21,9 @@ from tickerkit.chart.desk.page_side import read_page_side, read_style
 from tickerkit.chart.desk.recording import Recording
 from tickerkit.chart.desk.status import describe_feed, name_feeds
 from tickerkit.chart.desk.watchlist import Watchlist
-from tickerkit.chart.feed_chart import check_options, draw_feed, list_symbols, make_figure
+from tickerkit.chart.feed_chart import check_options, list_symbols
 from tickerkit.chart.widgets.download import Download
 from tickerkit.chart.widgets.transfer import DownloadFile
-from tickerkit.chart.widgets.visible_ticks import make_csv_file, select_visible
 from tickerkit.errors import TickerkitError
 from tickerkit.runtime.error_log import describe
 from tickerkit.runtime.scheduler import SENDER
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["INTERVAL_S", "Dashboard"]
 
 INTERVAL_S = 0.25
-# All messages of a dashboard are at most 20 a second: four of rows, four of events, one of state.
-FIGURE_MESSAGES_PER_S = 11
 
 
 @dataclass
@@ -68,7 +65,8 @@ class Dashboard(anywidget.AnyWidget):
             default percent, or where the feed has no price, its first column of numbers.
         bar: length of a bar, such as "5s", or in seconds.
         tz: the time zone of the chart and the rows, such as "America/New_York".
-        height: height of the chart in pixels.
+        height: height of the chart in pixels; each pane of an indicator adds to it.
+        indicators: what the chart shows at first beside the values, as for `feed.chart`.
         choices: what the user has chosen before, in place of the above.
 
     Attributes:
@@ -100,6 +98,7 @@ class Dashboard(anywidget.AnyWidget):
         bar: str | float = "5s",
         tz: str = "UTC",
         height: int = 380,
+        indicators: object = (),
         choices: DeskChoices | None = None,
     ) -> None:
         check_options(kind, window, y="percent" if y is None else y, bar=bar, tz=tz, height=height)
@@ -108,14 +107,11 @@ class Dashboard(anywidget.AnyWidget):
         self._y = y
         self._zone, self._height = tz, height
         self._first_window, self._first_bar = window, bar
-        self._held_at: pd.Timestamp | None = None
         self._lock = threading.RLock()
         self._shown: list[Shown] = []
         self._names: list[str] = []
-        # Whether pages show a choice that was refused.
-        self._must_restate = False
-        self.figure = make_figure(height, tz)
-        self.figure.message_interval_s = 1 / FIGURE_MESSAGES_PER_S
+        self._chart = DeskChart(self._symbols, tz, height)
+        self.figure = self._chart.figure
         self._record = Recording()
         self._events = EventList()
         self._exchange = Exchange(
@@ -130,7 +126,7 @@ class Dashboard(anywidget.AnyWidget):
             "column": "price" if y in (None, "percent") else str(y),
             "window": window,
             "bar": bar,
-            "indicators": [],
+            "indicators": self._chart.parse_indicators(indicators),
             "extent": "visible",
             "paused": False,
             "sort": "",
@@ -157,9 +153,10 @@ class Dashboard(anywidget.AnyWidget):
             InvalidArgument: there is no feed.
         """
         check_feeds(feeds)
+        # Without the lock, for which a follower may be waiting.
+        self._stop_followers()
         with self._lock:
             before = {id(each.feed.log): each for each in self._shown}
-            self._stop_followers()
             if self.choices["feed"] >= len(feeds):
                 self.choices = {**self.choices, "feed": 0, "symbol": None}
             self._names = name_feeds(feeds)
@@ -217,10 +214,11 @@ class Dashboard(anywidget.AnyWidget):
         shown.watchlist.update()
         shown.feed = shown.watchlist.feed
         shown.events.read(shown.feed)
-        if shown.watchlist.index == self.choices["feed"]:
-            with self._lock:
-                if shown in self._shown and self._offer_columns():
+        with self._lock:
+            if shown is self._charted:
+                if self._offer_columns():
                     self._redraw()
+                self._chart.choose_legend(self.choices, len(shown.watchlist.symbols))
         SENDER.request(self)
 
     def _offer_columns(self) -> bool:
@@ -229,8 +227,7 @@ class Dashboard(anywidget.AnyWidget):
         Returns:
             Whether it has chosen another column, which is to be drawn.
         """
-        choices = self.choices
-        columns = self._shown[choices["feed"]].watchlist.columns
+        choices, columns = self.choices, self._charted.watchlist.columns
         if not columns or "price" in columns or self._y not in (None, "percent", "price"):
             return False
         # A choice for good: a price that comes later is offered, but does not replace it.
@@ -263,6 +260,9 @@ class Dashboard(anywidget.AnyWidget):
 
     def _choose(self, chosen: DeskChoices) -> None:
         before = self.choices
+        if "indicators" in chosen:
+            texts = self._chart.parse_indicators(chosen["indicators"])
+            chosen = cast("DeskChoices", {**chosen, "indicators": texts})
         self._set(**self._fit_column(chosen))
         choices = self.choices
         changed = {name for name, value in choices.items() if value != before.get(name)}
@@ -297,26 +297,18 @@ class Dashboard(anywidget.AnyWidget):
 
     def _on_follow(self, change: Any) -> None:
         """Note whether the chart follows: a zoom in the page pauses it too."""
-        shown = self._shown[self.choices["feed"]]
-        newest = shown.feed.latest()["time"].max()
-        self._held_at = None if change["new"] or pd.isna(newest) else newest
+        self._chart.note_follow(self._charted.feed, is_following=change["new"])
         self._set(paused=not change["new"])
         SENDER.request(self)
 
     def _redraw(self) -> None:
-        choices = self.choices
-        symbol = choices["symbol"]
-        candles = "candles+volume" if choices["volume"] else "candles"
-        draw_feed(
-            self._shown[choices["feed"]].feed,
-            self.figure,
-            candles if choices["view"] == "candles" else "line",
-            self._symbols if symbol is None else [symbol],
-            choices["window"],
-            column=choices["column"],
-            percent=choices["view"] == "percent",
-            bar=choices["bar"],
-        )
+        shown = self._charted
+        self._chart.draw(shown.feed, self.choices, len(shown.watchlist.symbols))
+
+    @property
+    def _charted(self) -> Shown:
+        """The feed that the chart shows."""
+        return self._shown[self.choices["feed"]]
 
     # --- messages -------------------------------------------------------------------------------
 
@@ -336,13 +328,12 @@ class Dashboard(anywidget.AnyWidget):
         SENDER.request(self)
 
     def _try_to_choose(self, choices: dict[str, Any]) -> None:
-        """Choose what a page asks for; if it is invalid, say why, and what is still chosen."""
+        """Choose what a page asks for; if it is invalid, say why, and the page drops it."""
         try:
             with self._lock:
                 self._choose(check_choices(choices, len(self._shown)))
         except TickerkitError as error:
             self._events.add("message", describe(error), feed=self.choices["feed"])
-            self._must_restate = True
 
     def flush(self) -> None:
         """Send what is new to the pages that show it, in the sending thread."""
@@ -362,9 +353,6 @@ class Dashboard(anywidget.AnyWidget):
             bar=self._first_bar,
         )
         self._menu = dict(menu)
-        if self._must_restate:
-            self._must_restate = False
-            self.send_state("_choices")
 
     def _collect(self, is_whole: bool) -> tuple[list[DeskRow], list[str]]:
         watchlists = [each.watchlist for each in self._shown]
@@ -387,10 +375,4 @@ class Dashboard(anywidget.AnyWidget):
 
     def _make_file(self) -> DownloadFile:
         """Return the file for a click on Download; called in the transfer's thread."""
-        choices = self.choices
-        symbol, feed = choices["symbol"], self._shown[choices["feed"]].feed
-        # In a list, since the text of a symbol with a comma would be two symbols.
-        ticks = feed.frame(None if symbol is None else [symbol])
-        if choices["extent"] == "visible":
-            ticks = select_visible(ticks, self.figure, choices["window"], self._held_at)
-        return make_csv_file(ticks, symbol)
+        return self._chart.make_file(self._charted.feed, self.choices)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tickerkit.chart.desk.messages import DeskEvent
 from tickerkit.formatting import format_count
@@ -91,7 +91,7 @@ class FeedEvents:
             at_ns = gap.first_after if gap.last_before is None else gap.last_before
             time_ms = None if at_ns is None else at_ns / 1e6
             self._events.add("gap", _describe_gap(gap), feed=self._index, time_ms=time_ms)
-        self._alerts, alerts = getattr(feed, "alert_events", _no_alerts)(self._alerts)
+        self._alerts, alerts = feed.alert_events(self._alerts)
         for alert in alerts[-MAX_EVENTS:]:
             self._events.add(
                 "alert",
@@ -120,7 +120,3 @@ def _describe_gap(gap: Gap) -> str:
     else:
         text = f"{format_count(gap.count, 'tick')} are missing ({gap.first:,} to {gap.last:,})"
     return f"{text}: {gap.reason}" if gap.reason else text
-
-
-def _no_alerts(start: int) -> tuple[int, list[Any]]:
-    return start, []

@@ -64,10 +64,11 @@ def _summarize(records: list[dict[str, Any]]) -> SymbolState:
     refusals = [text for each in records if (text := str(each.get("refusal") or ""))]
     parts += [text[:MAX_REFUSAL_LENGTH] for text in refusals[:1]]
     status = next((each for each in WORST_FIRST if each in statuses), statuses[0])
-    lag_s = _find_number(records, "lag_s")
+    pace_s, lag_s = _find_number(records, "pace_s"), _find_number(records, "lag_s")
     return SymbolState(
         status,
-        _find_number(records, "pace_s"),
+        # It changes a little with each tick: with more digits all rows would be sent again.
+        None if pace_s is None else float(f"{pace_s:.1e}"),
         None if lag_s is None else round(lag_s * 1000, 1),
         _count(records, "gaps"),
         _count(records, "missing"),

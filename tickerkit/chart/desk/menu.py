@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
+from tickerkit.bars.indicators import CATALOGUE
 from tickerkit.chart.desk.choices import VIEWS
-from tickerkit.chart.desk.messages import DeskChoices, DeskMenu, OtherColumn, SymbolEntry
+from tickerkit.chart.desk.messages import (
+    DeskChoices,
+    DeskMenu,
+    IndicatorEntry,
+    OtherColumn,
+    SymbolEntry,
+)
 from tickerkit.chart.desk.watchlist import Watchlist
 
 __all__ = ["make_menu", "merge_others"]
@@ -58,13 +66,21 @@ def make_menu(
         "shows_columns": len(columns) >= 2 and not is_plain,
         "windows": [*dict.fromkeys([*WINDOWS, window, choices["window"]])],
         "bars": [*dict.fromkeys([*BARS, bar, choices["bar"]])],
-        "indicators": [],
+        "indicators": _list_indicators(),
         "others": merge_others(watchlists),
         "is_quoted": any(watchlist.is_quoted for watchlist in watchlists),
         "is_market": any(watchlist.is_market for watchlist in watchlists),
         "zone": zone,
         "height": height,
     }
+
+
+@functools.cache
+def _list_indicators() -> list[IndicatorEntry]:
+    return [
+        {"text": each.spec().text, "name": name, "description": each.description}
+        for name, each in CATALOGUE.items()
+    ]
 
 
 def merge_others(watchlists: Sequence[Watchlist]) -> list[OtherColumn]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+from tickerkit.bars.indicators import parse_indicators
 from tickerkit.chart.desk.choices import FREE, check_feeds
 from tickerkit.chart.desk.dashboard import Dashboard
 from tickerkit.chart.desk.messages import DeskChoices
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["dashboard"]
 
-CHART_ALONE = "marimo shows no Jupyter widgets, so this is the dashboard's chart alone."
+CHART_ALONE = "marimo shows no widget inside of another: this is the dashboard's chart alone."
 
 
 def dashboard(
@@ -30,6 +31,7 @@ def dashboard(
     bar: str | float = "5s",
     tz: str = "UTC",
     height: int = 380,
+    indicators: object = (),
 ) -> Dashboard | LiveFigure:
     """Return a dashboard of one feed or of several; show it as the last value of a cell.
 
@@ -52,7 +54,9 @@ def dashboard(
             or the first column of numbers where there is no price.
         bar: length of a bar, such as "5s", or in seconds.
         tz: the time zone of the chart and the rows, such as "America/New_York".
-        height: height of the chart in pixels.
+        height: height of the chart in pixels; each pane of an indicator adds to it.
+        indicators: what the chart shows at first beside the values, such as ["sma(20)", "rsi(14)"],
+            as for `feed.chart`; the page's menu offers all that `tk.indicators()` lists.
 
     Raises:
         InvalidArgument: an argument is invalid, or there is no feed.
@@ -65,10 +69,20 @@ def dashboard(
     names = list_symbols(symbols)
     if find_host() == "marimo":
         print(CHART_ALONE)
-        first, shown = feeds[0], y or "percent"
-        return chart(first, kind, names, window, y=shown, bar=bar, tz=tz, height=height)
+        return chart(
+            feeds[0],
+            kind,
+            names,
+            window,
+            y=y or "percent",
+            bar=bar,
+            tz=tz,
+            height=height,
+            indicators=indicators,
+        )
     cell = cell_slot("dashboard")
-    arguments = kind, names, window, y, bar, tz, height
+    texts = tuple(spec.text for spec in parse_indicators(indicators))
+    arguments = kind, names, window, y, bar, tz, height, texts
     last: tuple[tuple[object, ...], Dashboard] | None = cell.last()
     choices: DeskChoices | None = None
     if last is not None:
@@ -87,6 +101,7 @@ def dashboard(
         bar=bar,
         tz=tz,
         height=height,
+        indicators=indicators,
         choices=choices,
     )
     cell.fill((arguments, made))

@@ -9,6 +9,7 @@ import pandas as pd
 from tickerkit.chart.figure.figure import LiveFigure
 from tickerkit.chart.widgets.transfer import DownloadFile
 from tickerkit.storage import csv_lines
+from tickerkit.ticks.lengths import parse_length_ns
 
 __all__ = ["make_csv_file", "select_visible"]
 
@@ -40,7 +41,7 @@ def select_visible(
         ticks = ticks[times <= held_at]
     if isinstance(window, int):
         return ticks.iloc[-window:]
-    oldest: pd.Timestamp = ticks["time"].max() - pd.Timedelta(window)
+    oldest: pd.Timestamp = ticks["time"].max() - pd.Timedelta(parse_length_ns("window", window))
     return ticks[ticks["time"] >= oldest]
 
 

@@ -1,4 +1,4 @@
-"""A page that shows a dashboard, without a browser: it keeps what the kernel sends."""
+"""What a page receives of a dashboard, without a browser."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 import tickerkit as tk
 from tickerkit.runtime.scheduler import SENDER
 
-__all__ = ["DeskPage"]
+__all__ = ["DeskReceiver"]
 
 
-class DeskPage:
+class DeskReceiver:
     """Takes the messages of a dashboard as its page side does.
 
     Args:
