@@ -6,6 +6,7 @@ latency  from a source to a frame, each tick sent by itself, against websockets'
 frames   from the wire into a frame, against four other ways; memory; the slowest append
 bars     bars of ten million ticks, against pandas
 arrow    a table of ten million ticks, SQL over it, and as-of joins, against pandas
+indicators  each indicator of bars: time of a tick and of a million bars, memory
 busy     a server in a kernel that computes, or in a process beside it
 load     100,000 ticks a second to 300 readers
 rest     to a file and back, against pandas; the cost of a recording for a feed
@@ -37,6 +38,7 @@ SCRIPTS = {
     "frames": [],
     "bars": [],
     "arrow": [],
+    "indicators": [],
     "busy": [],
     "load": [],
     "rest": [],

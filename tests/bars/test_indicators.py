@@ -96,7 +96,7 @@ def test_indicators_of_real_bars_equal_their_references(recorded: Path, count: i
         names=["ms", "price", "size", "exchange", "condition", "suspicious"],
     )
     times = pd.Timestamp("2013-10-07 04:00", tz="UTC").as_unit("ns").value + day["ms"] * 10**6
-    interval, bars_a_day = ("1s", 10_000) if count == 10_000 else ("100ms", 50_000)
+    interval, bars_a_day = ("1s", 10_000) if count == 10_000 else ("100ms", 40_000)
     days = -(-count // bars_a_day)
     log = TickLog(keep=days * len(day))
     kept = Bars(log)

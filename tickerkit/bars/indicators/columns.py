@@ -61,6 +61,7 @@ class IndicatorColumns:
         self.values: dict[str, Array] = {name: np.empty(0) for name in spec.columns}
         self.lookback = 0
         self.valid = start
+        self._capacity = 0
         self._numbers: list[int] = [start]
         self._states: list[Any] = [None]
         formula = spec.formula
@@ -79,6 +80,7 @@ class IndicatorColumns:
         """Let the bars before `start` go, which is a multiple of 256."""
         count = start - self.start
         self.values = {name: each[count:].copy() for name, each in self.values.items()}
+        self._capacity = max(self._capacity - count, 0)
         place = bisect_left(self._numbers, start)
         del self._numbers[:place], self._states[:place]
         self.start = start
@@ -95,9 +97,10 @@ class IndicatorColumns:
             self.values = {name: each.copy() for name, each in found.items()}
             self.valid = stop
             return
-        if size > min(map(len, self.values.values())):
+        if size > self._capacity:
+            self._capacity = max(size, 2 * self._capacity, 16)
             for name, old in self.values.items():
-                self.values[name] = np.empty(max(size, 2 * len(old), 16))
+                self.values[name] = np.empty(self._capacity)
                 self.values[name][: len(old)] = old
         if isinstance(formula, WindowFormula):
             self._compute_windows(series, formula, self.valid - self.start, size)
