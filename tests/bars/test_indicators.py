@@ -121,6 +121,18 @@ def test_prices_that_do_not_move_give_the_values_of_talib(price: float) -> None:
             assert_equal_columns(frame, text)
 
 
+def test_equal_prices_deviate_by_nothing_though_their_mean_is_rounded() -> None:
+    """Twenty times 100.1, added up and divided by 20, is not 100.1: no number comes of that."""
+    log = TickLog()
+    flat = random_bars(200).assign(open=100.1, high=100.1, low=100.1, close=100.1)
+    log.append(ticks_of(flat), received=T0)
+    frame = Bars(log).frame(
+        "1min", "A", indicators=["cci(20)", "zscore(20)", "cci(7)", "zscore(7)"]
+    )
+    assert (frame[["cci(20)", "cci(7)"]].iloc[20:] == 0).all(axis=None)
+    assert frame[["zscore(20)", "zscore(7)"]].isna().all(axis=None)
+
+
 @pytest.mark.parametrize(
     "text", ["sma(1)", "ema(1)", "wma(1)", "donchian(1)", "atr(1)", "stoch(1, 1, 1)", "roc(1)"]
 )

@@ -236,3 +236,17 @@ def test_more_own_indicators_at_once_than_are_kept_are_computed(log: TickLog) ->
     functions = [lambda bars, n=n: bars["close"] + n for n in range(100)]
     frame = Bars(log).frame("1s", "A", indicators=functions)
     assert (frame["lambda 100"] == frame["close"] + 99).all()
+
+
+def test_own_indicator_may_ask_for_other_bars(log: TickLog) -> None:
+    """It gets them as of the same moment, though ticks came since."""
+    kept = Bars(log)
+
+    def share(bars: pd.DataFrame) -> pd.Series:
+        append(log, (20 + len(kept.frame("1s", "A")), 7.0))
+        other = kept.frame("1s", "A", indicators="sma(2)", last=len(bars))
+        return bars["close"] / other["sma(2)"]
+
+    frame = kept.frame("1s", "B", indicators=share)
+    assert frame["share"].iloc[-1] == 100 / 9.5
+    assert len(kept.frame("1s", "A")) == 11

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -51,13 +52,15 @@ class Bars:
     ticks, and drops a bar when the log holds none of its ticks. The newest bars are taken from it.
 
     Both are kept for the 8 most recently used combinations of interval, symbols and value. Call it
-    from one thread at a time.
+    from one thread at a time. A user's indicator may ask for bars in turn: it gets them as of the
+    moment of the call that it serves.
     """
 
     def __init__(self, log: TickLog) -> None:
         self.log = log
         self._kept: dict[tuple[int, frozenset[str] | None, str], dict[int, PartialBars]] = {}
         self._series: dict[tuple[int, str], _SeriesReader] = {}
+        self._rows: Rows | None = None  # all rows of the log, during a call
 
     def frame(
         self,
@@ -80,30 +83,32 @@ class Bars:
         symbols, is_one_symbol = parse_symbol(symbol)
         specs = parse_indicators(indicators)
         check_number("last", last, 0, whole=True, optional=True)
-        rows = self.log.rows()
-        trades = trades_from_rows(rows, value)
-        chosen: Chosen = []
-        if specs or last is not None:
-            chosen = [
-                (code, series, series.held(rows.start, last))
-                for code, series in sorted(self._read_series(rows, length, value).items())
-                if symbols is None or series.symbol in symbols
-            ]
-        first_rows = None
-        if last is None or any(series.is_cut(index, rows.start) for _, series, index in chosen):
-            kept: dict[int, PartialBars] = _take(self._kept, (length, symbols, value), dict)
-            merged = merge(aggregate_blocks(trades, length, symbols, kept))
-            if last is not None:
-                merged, first_rows = _newest(merged, last)
-        else:
-            merged = _concatenate(chosen)
-            first_rows = np.array([series.first_row for _, series, index in chosen if len(index)])
-        columns = _indicator_columns(specs, chosen)
-        frame = bars_frame(merged, trades.words, length, is_one_symbol, columns, first_rows)
-        if specs or last is not None:
-            revised = [series.column("revised")[index].sum() for _, series, index in chosen]
-            frame.attrs["revised"] = int(sum(revised))
-        return frame
+        with self._snapshot() as rows:
+            trades = trades_from_rows(rows, value)
+            chosen: Chosen = []
+            if specs or last is not None:
+                chosen = [
+                    (code, series, series.held(rows.start, last))
+                    for code, series in sorted(self._read_series(rows, length, value).items())
+                    if symbols is None or series.symbol in symbols
+                ]
+            first_rows = None
+            if last is None or any(series.is_cut(index, rows.start) for _, series, index in chosen):
+                kept: dict[int, PartialBars] = _take(self._kept, (length, symbols, value), dict)
+                merged = merge(aggregate_blocks(trades, length, symbols, kept))
+                if last is not None:
+                    merged, first_rows = _newest(merged, last)
+            else:
+                merged = _concatenate(chosen)
+                first_rows = np.array(
+                    [series.first_row for _, series, index in chosen if len(index)]
+                )
+            columns = _indicator_columns(specs, chosen)
+            frame = bars_frame(merged, trades.words, length, is_one_symbol, columns, first_rows)
+            if specs or last is not None:
+                revised = [series.column("revised")[index].sum() for _, series, index in chosen]
+                frame.attrs["revised"] = int(sum(revised))
+            return frame
 
     def arrays(
         self,
@@ -133,16 +138,28 @@ class Bars:
         length, specs = interval_ns(interval), parse_indicators(indicators)
         check_text("symbol", symbol, "the text of one symbol")
         check_number("since_ns", since_ns, -(2**63), whole=True, optional=True)
-        rows = self.log.rows()
-        for code, series in self._read_series(rows, length, value).items():
-            if series.symbol == symbol:
-                times = series.column("time")
-                begin = 0 if since_ns is None else int(np.searchsorted(times, since_ns))
-                index = series.held(rows.start, begin=begin)
-                columns = {name: series.column(name)[index] for name in ("time", *PRICES)}
-                return columns | _indicator_columns(specs, [(code, series, index)])
-        none = {"time": NONE.row, **{name: getattr(NONE, name) for name in PRICES}}
-        return none | _indicator_columns(specs, [])
+        with self._snapshot() as rows:
+            for code, series in self._read_series(rows, length, value).items():
+                if series.symbol == symbol:
+                    times = series.column("time")
+                    begin = 0 if since_ns is None else int(np.searchsorted(times, since_ns))
+                    index = series.held(rows.start, begin=begin)
+                    columns = {name: series.column(name)[index] for name in ("time", *PRICES)}
+                    return columns | _indicator_columns(specs, [(code, series, index)])
+            none = {"time": NONE.row, **{name: getattr(NONE, name) for name in PRICES}}
+            return none | _indicator_columns(specs, [])
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[Rows]:
+        """Return all rows of the log; in a call within a call, those of the outer one."""
+        if self._rows is not None:
+            yield self._rows
+            return
+        self._rows = self.log.rows()
+        try:
+            yield self._rows
+        finally:
+            self._rows = None
 
     def _read_series(self, rows: Rows, length: int, value: str) -> dict[int, BarSeries]:
         # A wrong value is refused before it takes the place of one that is in use.

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tickerkit.bars.indicators import IndicatorSpec
 from tickerkit.bars.indicators.columns import CHECKPOINT_BARS, IndicatorColumns
+from tickerkit.bars.indicators.library import LibraryFormula
 from tickerkit.bars.indicators.own import OwnClass, OwnFunction
 from tickerkit.bars.partial import PartialBars, time_index
 from tickerkit.ticks import Array
@@ -85,7 +86,7 @@ class BarSeries:
         """
         formula = spec.formula
         key: Hashable = spec.text
-        if isinstance(formula, OwnFunction | OwnClass):
+        if isinstance(formula, OwnFunction | OwnClass | LibraryFormula):
             # Two functions of a user may have one name, and an object may have no hash. The columns
             # hold the object, so that no other one gets its id.
             key = spec.text, id(formula.given)

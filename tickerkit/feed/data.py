@@ -240,6 +240,8 @@ class FeedData(FeedBooks):
                   "slow")`. Each symbol has an object of its own. The newest bar changes with each
                   tick; then a copy of the object as it was before this bar (by `copy.deepcopy`)
                   gets the bar again, so that `update` need not care.
+                - an indicator of talipp, such as `talipp.indicators.KAMA(14, 2, 30)`: it has some
+                  forty that tickerkit has not.
             last: only the newest bars of each symbol: how many. Indicators are those of all bars.
 
         Returns:

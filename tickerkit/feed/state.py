@@ -44,7 +44,8 @@ class FeedState:
         self.latest = Latest(self.log)
         self.latest_lock = threading.Lock()
         self.bars = Bars(self.log)
-        self.bars_lock = threading.Lock()
+        # A user's indicator may ask the feed for bars.
+        self.bars_lock = threading.RLock()
         self.arrivals = Arrivals(self.log)
         self.arrivals_lock = threading.Lock()
         self.alert_book = AlertBook(self.log, self.gaps)
@@ -92,6 +93,8 @@ class FeedState:
     def abandon_after_fork(self) -> None:
         """Replace the locks, in a forked child: a thread of the parent may have held them."""
         self.latest_lock = threading.Lock()
-        self.bars_lock = threading.Lock()
+        # The thread may have been computing them.
+        self.bars = Bars(self.log)
+        self.bars_lock = threading.RLock()
         self.arrivals_lock = threading.Lock()
         self.alert_book.abandon_after_fork()

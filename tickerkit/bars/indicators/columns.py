@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.bars.indicators.formula import StepFormula, WindowFormula
+from tickerkit.bars.indicators.library import LibraryFormula
 from tickerkit.bars.indicators.own import Bar, OwnClass, OwnFunction
 from tickerkit.bars.indicators.spec import IndicatorSpec
 from tickerkit.ticks import Array
@@ -64,6 +65,8 @@ class IndicatorColumns:
         self._capacity = 0
         self._numbers: list[int] = [start]
         self._states: list[Any] = [None]
+        self._made: Any = None  # talipp's object
+        self._added = start  # the number of the bar that it gets next
         formula = spec.formula
         if isinstance(formula, WindowFormula):
             self.lookback = formula.length - 1
@@ -71,6 +74,8 @@ class IndicatorColumns:
             self._states = [formula.start]
         elif isinstance(formula, OwnClass):
             self._states = [formula.make()]
+        elif isinstance(formula, LibraryFormula):
+            self._made = formula.make()
 
     def forget(self, number: int) -> None:
         """Take the values from this bar on as unknown: its prices changed, or it is new."""
@@ -81,6 +86,8 @@ class IndicatorColumns:
         count = start - self.start
         self.values = {name: each[count:].copy() for name, each in self.values.items()}
         self._capacity = max(self._capacity - count, 0)
+        if self._made is not None:
+            self._made.purge_oldest(count)
         place = bisect_left(self._numbers, start)
         del self._numbers[:place], self._states[:place]
         self.start = start
@@ -104,6 +111,8 @@ class IndicatorColumns:
                 self.values[name][: len(old)] = old
         if isinstance(formula, WindowFormula):
             self._compute_windows(series, formula, self.valid - self.start, size)
+        elif isinstance(formula, LibraryFormula):
+            self._compute_by_library(series, formula)
         else:
             self._compute_steps(series, formula)
         self.valid = stop
@@ -133,6 +142,18 @@ class IndicatorColumns:
             ]
             for column, block in zip(columns, formula.compute(*windows), strict=True):
                 column[first:last] = block
+
+    def _compute_by_library(self, series: Series, formula: LibraryFormula) -> None:
+        """Take back the bars that changed, and add them again."""
+        while self._added > self.valid:
+            self._added -= 1
+            self._made.remove()
+        while self._added < series.stop:
+            index = self._added - self.start
+            self._added += 1
+            values = formula.add(self._made, series.arrays, index)
+            for column, value in zip(self.values.values(), values, strict=True):
+                column[index] = value
 
     def _compute_steps(self, series: Series, formula: StepFormula | OwnClass) -> None:
         """Go on from the last state that holds, and keep the states that may be needed again."""

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from tickerkit.bars.indicators.catalogue import CATALOGUE, Definition
+from tickerkit.bars.indicators.library import LibraryFormula, is_of_library
 from tickerkit.bars.indicators.own import Bar, OwnClass, OwnFunction
 from tickerkit.bars.indicators.spec import IndicatorSpec
 from tickerkit.errors import InvalidArgument, InvalidType
@@ -17,7 +18,7 @@ __all__ = ["parse_indicators"]
 
 EXPECTED = (
     "the text of an indicator, such as 'sma(20)', a function of a frame of bars, a class with a "
-    "method update(bar), or a list of these"
+    "method update(bar), an indicator of talipp, or a list of these"
 )
 CALL = re.compile(r"\s*([A-Za-z]\w*)\s*(?:\((.*)\))?\s*", re.DOTALL)
 # Commas within parentheses are between parameters.
@@ -98,6 +99,8 @@ def _parse_values(definition: Definition, arguments: str, text: str) -> tuple[fl
 
 
 def _is_own(given: object) -> bool:
+    if is_of_library(given):
+        return True
     if isinstance(given, IndicatorSpec | Iterable) and not isinstance(given, type):
         return False  # a dict and a Series have a method `update` too
     return callable(given) or callable(getattr(given, "update", None))
@@ -117,8 +120,11 @@ def _own_spec(given: Any, taken: Iterable[str]) -> IndicatorSpec:
     columns = tuple(f"{text} {word}" for word in words) or (text,)
     pane = getattr(given, "pane", "own")
     style = getattr(given, "style", "line")
-    formula: OwnClass | OwnFunction
-    if callable(getattr(given, "update", None)):
+    formula: OwnClass | OwnFunction | LibraryFormula
+    if is_of_library(given):
+        formula = LibraryFormula.from_object(given, text)
+        columns = formula.columns
+    elif callable(getattr(given, "update", None)):
         formula = OwnClass(given, text, columns)
     else:
         formula = OwnFunction(given, text, columns)

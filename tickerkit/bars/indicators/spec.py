@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tickerkit.bars.indicators.formula import StepFormula, WindowFormula
+from tickerkit.bars.indicators.library import LibraryFormula
 from tickerkit.bars.indicators.own import OwnClass, OwnFunction
 
 __all__ = ["Formula", "IndicatorSpec"]
 
-Formula = StepFormula | WindowFormula | OwnClass | OwnFunction
+Formula = StepFormula | WindowFormula | OwnClass | OwnFunction | LibraryFormula
 
 
 @dataclass(frozen=True, slots=True)
