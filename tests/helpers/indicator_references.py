@@ -62,8 +62,10 @@ def vwap(bars: pd.DataFrame) -> Columns:
 def zscore(close: Array) -> Columns:
     deviation = stddev(close, 20)
     mean = padded(windows(close, 20).mean(axis=1), len(close))
+    # Of equal closes the deviation need not be 0: their mean may be rounded.
+    is_flat = padded(np.ptp(windows(close, 20), axis=1), len(close)) == 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        return [np.where(deviation > 0, (close - mean) / deviation, np.nan)]
+        return [np.where(is_flat, np.nan, (close - mean) / deviation)]
 
 
 def rvol(close: Array) -> Columns:
