@@ -18,9 +18,9 @@ import { Watchlist } from "./watchlist.js";
 /** @import { DeskChoices, DeskEvent } from "./messages.d.ts" */
 /** @import { DeskColors } from "./spark.js" */
 
-/** From this width on, the watchlist is beside the chart; as desk.css has it. */
+/** From this width on, the watchlist is beside the chart. */
 const BESIDE_PX = 900;
-/** From this width on, the events have a column of their own; likewise. */
+/** From this width on, the events have a column of their own. */
 const COLUMNS_PX = 1700;
 /** The share of the width that the watchlist takes at most, beside the chart. */
 const MAX_SHARE = 0.47;

@@ -3,7 +3,7 @@
  */
 
 /**
- * Set `data-level` of a bar: 0 shows all, each further level less, as desk.css says.
+ * Set `data-level` of a bar: "" shows all, "1" less, "1 2" less still, as the style sheets say.
  *
  * @param {HTMLElement} bar in one line, whose parts do not shrink
  * @param {number} levels the highest
@@ -13,7 +13,7 @@ export function fitBar(bar, levels) {
   const padding = Number.parseFloat(getComputedStyle(bar).paddingRight);
   const end = bar.getBoundingClientRect().right - padding;
   for (let level = 0; level <= levels; level++) {
-    bar.dataset.level = String(level);
+    bar.dataset.level = Array.from({ length: level }, (_, at) => at + 1).join(" ");
     const last = bar.lastElementChild;
     if (!last || last.getBoundingClientRect().right <= end + 0.5) return;
   }

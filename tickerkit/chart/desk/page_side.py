@@ -6,7 +6,7 @@ from importlib import resources
 
 from tickerkit.runtime.page_modules import join_modules
 
-__all__ = ["PARTS", "SHARED_PARTS", "read_page_side", "read_style"]
+__all__ = ["PARTS", "SHARED_PARTS", "STYLES", "read_page_side", "read_style"]
 
 # The files of other rooms, by their paths in the package.
 SHARED_PARTS = (
@@ -38,6 +38,7 @@ PARTS = (
     "desk_view.js",
     "desk.js",
 )
+STYLES = ("desk.css", "headline.css", "controls.css", "watchlist.css", "ribbon.css")
 
 
 def read_page_side() -> str:
@@ -49,4 +50,5 @@ def read_page_side() -> str:
 
 def read_style() -> str:
     """Return the style of a dashboard's page."""
-    return (resources.files(__package__) / "desk.css").read_text("utf-8")
+    folder = resources.files(__package__)
+    return "\n".join((folder / name).read_text("utf-8") for name in STYLES)

@@ -2,7 +2,7 @@
  * Spark: the trend of a symbol as a small line on a canvas.
  */
 
-/** The colours that a script needs; all others are in desk.css alone.
+/** The colours that a script needs; all others are in the style sheets alone.
  *  @typedef {Record<"rise" | "fall" | "flat" | "base" | "riseTint" | "fallTint", string>}
  *    DeskColors */
 

@@ -33,9 +33,9 @@ import {
  * @property {(row: WatchRow, now: number) => string} write
  */
 
-/** The space between two columns, in pixels, as desk.css has it. */
+/** The space between two columns, in pixels, as watchlist.css has it. */
 export const GAP_PX = 10;
-/** The space at both ends of a row, in pixels, as desk.css has it. */
+/** The space at both ends of a row, in pixels, as watchlist.css has it. */
 export const PADDING_PX = 24;
 const MAX_SYMBOL_PX = 180;
 const MIN_SPARK_PX = 56;

@@ -13,7 +13,7 @@ import { RowElement } from "./watch_row.js";
 /** @import { WatchColumn } from "./watch_columns.js" */
 /** @import { WatchRow, WatchRows } from "./watch_rows.js" */
 
-/** The height of a row and of the headings in pixels, as desk.css has it. */
+/** The height of a row and of the headings in pixels, as watchlist.css has it. */
 export const ROW_PX = 26;
 /** How many rows beyond the edges are drawn, so that scrolling shows no white. */
 const MARGIN_ROWS = 4;
