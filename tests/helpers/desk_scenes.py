@@ -268,7 +268,7 @@ def _make_sensors() -> Scene:
         others = {"others": [55.0 + place, 1012.3 - place], "other_decimals": [0, 1]}
         rest = {"spread": None, "size": None, "rate": 0.2, "pace_s": 5.0, "lag_ms": None}
         rows.append(_make_row(place, name, **facts, **values, **others, **rest))
-    others = [
+    columns = [
         {"column": name, "label": name, "unit": unit}
         for name, unit in units.items()
         if name != "temperature"
@@ -279,7 +279,7 @@ def _make_sensors() -> Scene:
         shows_columns=True,
         is_quoted=False,
         is_market=False,
-        others=others,
+        others=columns,
     )
     menu["views"][1]["label"] = "temperature"
     note = "feed.fields is a guess: symbol is 'id', temperature is 't'"
