@@ -95,7 +95,7 @@ clean:
 $(VENV)/.lab: pyproject.toml $(BIN)/python
 	@echo "Installing tickerkit and JupyterLab into $(VENV); the first time this takes a minute or two."
 	@$(PIP) install "pip>=25.1"
-	@$(PIP) install --editable ".[lab]"
+	@$(PIP) install --editable ".[lab,sql]"
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.lab

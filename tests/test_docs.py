@@ -226,6 +226,15 @@ def test_limits_that_the_docs_name_are_those_of_the_code() -> None:
     assert f"with at most {DEFAULT_MAX_BYTES / 1e9:g} GB, about" in text
 
 
+def test_indicators_that_the_docs_list_are_those_of_the_code() -> None:
+    """The table has each of them with its description and place, in the same order."""
+    text = (ROOT / "docs" / "desk.md").read_text(encoding="utf-8")
+    places = {"price": "over the price", "own": "below"}
+    assert re.findall(r"^\| `([^`]*)` \| (.*) \| (over the price|below) \|$", text, re.M) == [
+        (each.example, each.description, places[each.pane]) for each in tk.indicators().itertuples()
+    ]
+
+
 def test_queries_that_the_docs_name_are_valid(tmp_path: Path) -> None:
     """Prometheus itself reads them as the conditions of alarms."""
     promtool = shutil.which("promtool")

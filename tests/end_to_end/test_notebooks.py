@@ -147,6 +147,23 @@ def test_the_tutorial_measures_that_a_busy_cell_does_not_silence_tickerkit(run: 
 
 
 @pytest.mark.package
+def test_the_desk_of_the_notebook_notices_the_crash_once(run: Run) -> None:
+    """The list of alerts has the level that was crossed once; SQL and the join see each share."""
+    cells = {cell.id: cell for cell in run(FOLDER / "07_desk.ipynb").cells}
+    shown = {
+        cell.source: output.data["text/plain"]
+        for cell in cells.values()
+        for output in cell.get("outputs", [])
+        if output.output_type == "execute_result"
+    }
+    alerts = next(text for code, text in shown.items() if code.startswith("feed.alerts["))
+    assert alerts.count("AAPL is below 182") == 1
+    for begin in ("import duckdb", "trades = tk.asof"):
+        table = next(text for code, text in shown.items() if code.startswith(begin))
+        assert re.findall(r"\b[A-Z]{4}\b", table) == ["AAPL", "MSFT", "NVDA"]
+
+
+@pytest.mark.package
 def test_the_feed_of_the_notebook_on_many_machines_loses_nothing_when_a_relay_stops(
     run: Run,
 ) -> None:
