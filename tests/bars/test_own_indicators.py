@@ -112,6 +112,18 @@ def test_function_may_leave_out_bars_without_a_value(log: TickLog) -> None:
     pd.testing.assert_series_equal(frame["mean"], frame["sma(3)"], check_names=False)
 
 
+def test_function_may_return_a_series_made_of_an_array(log: TickLog) -> None:
+    """Its rows have no times, and are taken in order; of another length it is refused."""
+
+    def double(bars: pd.DataFrame) -> pd.Series:
+        return pd.Series(bars["close"].to_numpy() * 2)
+
+    frame = Bars(log).frame("1s", "A", indicators=double)
+    assert (frame["double"] == frame["close"] * 2).all()
+    with pytest.raises(InvalidArgument, match="with a row for each bar"):
+        Bars(log).frame("1s", "A", indicators=lambda bars: double(bars)[3:])
+
+
 @pytest.mark.parametrize("returned", [None, 5.0, [1.0, 2.0], "text", ["a"] * 10, np.zeros((10, 2))])
 def test_function_that_returns_something_else_is_refused(log: TickLog, returned: Any) -> None:
     """The error says what a function returns."""
@@ -147,20 +159,20 @@ def test_object_is_copied_and_stays_as_it_was(log: TickLog) -> None:
 
 
 def test_class_with_several_columns_returns_a_tuple_or_a_dict(log: TickLog) -> None:
-    """None is no value."""
+    """None is no value, also of all columns."""
 
     class Both:
         columns = ("low", "high")
 
         def update(self, bar: Bar) -> Any:
-            if bar.close == 1:
-                return None, None
+            if bar.close <= 2:
+                return (None, None) if bar.close == 1 else None
             return {"high": bar.high, "low": bar.low} if bar.close % 2 else (bar.low, bar.high)
 
     frame = Bars(log).frame("1s", "A", indicators=Both)
-    assert frame["Both low"].isna().tolist() == [True] + [False] * 9
-    assert frame["Both low"].tolist()[1:] == frame["low"].tolist()[1:]
-    assert frame["Both high"].tolist()[1:] == frame["high"].tolist()[1:]
+    assert frame["Both low"].isna().tolist() == [True] * 2 + [False] * 8
+    assert frame["Both low"].tolist()[2:] == frame["low"].tolist()[2:]
+    assert frame["Both high"].tolist()[2:] == frame["high"].tolist()[2:]
 
 
 @pytest.mark.parametrize("returned", [(1.0, 2.0), "text", [], {"a": object()}])
@@ -220,6 +232,16 @@ def test_two_functions_of_one_name_are_kept_apart(log: TickLog) -> None:
 
         frame = kept.frame("1s", "A", indicators=scaled)
         assert frame["scaled"].tolist() == (frame["close"] * factor).tolist()
+
+
+def test_function_that_is_given_twice_is_one_column(log: TickLog) -> None:
+    """As a name that is given twice."""
+
+    def half(bars: pd.DataFrame) -> pd.Series:
+        return bars["close"] / 2
+
+    columns = Bars(log).frame("1s", indicators=[half, "sma(3)", half]).columns
+    assert columns.tolist()[6:] == ["half", "sma(3)"]
 
 
 def test_columns_of_forgotten_functions_are_bounded(log: TickLog) -> None:

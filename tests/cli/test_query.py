@@ -80,6 +80,29 @@ def test_files_together_are_the_table_ticks(
     assert capsys.readouterr().out == "a,b,c,d\n5,3,2,2\n"
 
 
+def test_files_of_one_name_are_one_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No row of either is lost, though both are read into memory."""
+    paths = [tmp_path / folder / "trades.csv" for folder in "ab"]
+    for path, frame in zip(paths, (ticks(1, 2, 3), ticks(4, 5)), strict=True):
+        path.parent.mkdir()
+        write_csv(frame, path)
+    for table in ("ticks", "trades"):
+        assert run(f"select seq from {table} order by 1", *paths, "--csv") == 0
+        assert capsys.readouterr().out.split() == ["seq", "1", "2", "3", "4", "5"]
+
+
+def test_columns_of_one_name_are_all_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The further ones are numbered."""
+    path = write_csv(ticks(1, 2), tmp_path / "t.csv")
+    sql = "select a.seq, b.seq from ticks a, ticks b where a.seq < b.seq"
+    assert run(sql, path, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"seq": 1, "seq_1": 2}
+
+
 def test_recording_that_grows_is_read(
     log: TickLog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -102,6 +125,24 @@ def test_damage_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     found = capsys.readouterr()
     assert found.out == "n\n2\n"
     assert "t.csv" in found.err
+
+
+def test_damaged_parquet_is_reported(
+    log: TickLog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a recording in partitions the others are queried; a file alone is refused in one line."""
+    writer = RecordingWriter(tmp_path / "captures", partition="symbol")
+    writer.begin(log, 0)
+    writer.take(log.rows(), lambda *_: [])
+    writer.close()
+    damaged = next((tmp_path / "captures").glob("symbol=AAPL/*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    assert run(COUNT, tmp_path / "captures", "--csv") == 1
+    found = capsys.readouterr()
+    assert found.out == "n\n10\n"
+    assert f"symbol=AAPL/{damaged.name}" in found.err
+    assert run(COUNT, damaged) == 1
+    assert "is not a Parquet file" in capsys.readouterr().err
 
 
 def test_table_shows_the_first_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

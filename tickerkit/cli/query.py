@@ -51,8 +51,9 @@ def query(
     """Query recordings with SQL.
 
     All files together are the table ticks, and each file or folder is a table by its own name:
-    trades.csv is trades. Text is varchar, times are in UTC, and a missing number is null. Of a
-    recording laid out by day and symbol, both are columns. A terminal shows the first 50 rows.
+    trades.csv is trades; files of one name are one table. Text is varchar, times are in UTC, and a
+    missing number is null. Of a recording laid out by day and symbol, both are columns. A terminal
+    shows the first 50 rows.
     DuckDB answers: pip install "tickerkit[sql]".
     """
     import pyarrow as pa
@@ -80,8 +81,9 @@ def query(
         if as_csv:
             _print_csv(names, rows)
         elif as_json:
+            keys = _number_repeated(names)
             for row in rows:
-                print(json.dumps(dict(zip(names, map(_to_json, row), strict=True))))
+                print(json.dumps(dict(zip(keys, map(_to_json, row), strict=True))))
         else:
             _print_table(names, list(islice(rows, MAX_ROWS)), sum(1 for _ in rows))
     if is_damaged or interrupt.requested:
@@ -129,6 +131,17 @@ def _named_errors() -> Iterator[None]:
     except duckdb.Error as error:
         kinds = duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException
         raise (UsageError if isinstance(error, kinds) else TickerkitError)(str(error)) from None
+
+
+def _number_repeated(names: Sequence[str]) -> list[str]:
+    """Return names of which none is twice: an object of JSON has one value for each."""
+    keys: dict[str, None] = {}
+    for name in names:
+        key, number = name, 1
+        while key in keys:
+            key, number = f"{name}_{number}", number + 1
+        keys[key] = None
+    return list(keys)
 
 
 def _print_csv(names: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:

@@ -113,8 +113,8 @@ class Books:
 
     def newest(self, symbol: str) -> Book | None:
         """Return the newest book of a symbol; None if there is none."""
-        held = self._held.get(symbol)
-        return held[-1] if held else None
+        newest = self._held.get(symbol, [])[-1:]  # at once: the writer may drop it
+        return newest[0] if newest else None
 
     def symbols(self) -> list[str]:
         """Return the symbols that have a book, in the order of their names."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -45,9 +46,11 @@ from tickerkit.ticks import UTC_NS
 from tickerkit.validation import check_path
 
 __all__ = [
+    "count_rows",
     "from_csv",
     "last_of",
     "prepare_parquet",
+    "read_each",
     "read_metadata",
     "read_parquet",
     "read_parquet_file",
@@ -57,6 +60,8 @@ __all__ = [
 KEY = b"tickerkit"
 PARQUET_SUFFIXES = ("", ".parquet", ".pq")
 ROWS_AT_ONCE = 131_072
+
+Found = TypeVar("Found")
 
 
 def write_parquet(
@@ -245,10 +250,23 @@ def read_metadata(path: Path) -> Sidecar:
         RecordingError: it is not a Parquet file.
     """
     path = next(iter(partition_files(path)), path)
+    return parse_lines((_read_footer(path).metadata or {}).get(KEY, b""))
+
+
+def count_rows(path: Path) -> int:
+    """Return how many rows a Parquet file says that it has.
+
+    Raises:
+        RecordingError: it is not a Parquet file.
+    """
+    return int(_read_footer(path).num_rows)
+
+
+def _read_footer(path: Path) -> pq.FileMetaData:
     try:
         check_regular(path)
         with pa.OSFile(os.fspath(path)) as file:
-            return parse_lines((pq.read_metadata(file).metadata or {}).get(KEY, b""))
+            return pq.read_metadata(file)
     except (pa.ArrowException, OSError) as error:
         raise RecordingError(path, f"it is not a Parquet file, or is damaged ({error})") from None
 
@@ -311,18 +329,8 @@ def read_parquet_file(path: Path) -> Content:
 
 def _read_partitions(files: Sequence[Path]) -> Content:
     """Read the files of one recording, whose rows are in several partitions."""
-    contents, problems = [], []
-    for number, path in enumerate(files, 1):
-        try:
-            contents.append(_read(path))
-        except RecordingError as error:
-            if len(files) == 1:
-                raise
-            about = f"{path.parent.name}/{path.name}: {error.problem}; left out"
-            problems.append(Problem.from_ranges("damaged", "file", [(number, number)], about))
+    contents, problems = read_each(files, _read)
     problems += [problem for content in contents for problem in content.problems]
-    if not contents:
-        raise RecordingError(files[0], str(problems[0]))
     # Each file says the same about the whole.
     whole = contents[0].sidecar
     whole.partition = {}
@@ -330,6 +338,29 @@ def _read_partitions(files: Sequence[Path]) -> Content:
     if {"epoch", "seq", "received"} <= set(frame):
         frame = in_order_of_arrival(frame)
     return Content(frame, whole, problems, own=all(content.own for content in contents))
+
+
+def read_each(
+    files: Sequence[Path], read: Callable[[Path], Found]
+) -> tuple[list[Found], list[Problem]]:
+    """Return what a function reads from each file of one recording, and which files are damaged.
+
+    Raises:
+        RecordingError: none of them can be read.
+    """
+    found: list[Found] = []
+    problems: list[Problem] = []
+    for number, path in enumerate(files, 1):
+        try:
+            found.append(read(path))
+        except RecordingError as error:
+            if len(files) == 1:
+                raise
+            about = f"{path.parent.name}/{path.name}: {error.problem}; left out"
+            problems.append(Problem.from_ranges("damaged", "file", [(number, number)], about))
+    if not found:
+        raise RecordingError(files[0], str(problems[0]))
+    return found, problems
 
 
 def _read(path: Path) -> Content:

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tickerkit.errors import TickerkitError
+from tickerkit.errors import RecordingWarning, TickerkitError
+from tickerkit.storage.parquet import count_rows, read_each
 from tickerkit.storage.partitions import partition_files
 from tickerkit.storage.paths import working_path
 from tickerkit.storage.recording import load
@@ -31,8 +32,8 @@ ENDINGS = re.compile(r"(\.(csv|parquet|pq|jsonl|raw|gz|zst))+$")
 def open_tables(recordings: Mapping[str, Sequence[Path]]) -> duckdb.DuckDBPyConnection:
     """Return a database in memory in which recordings are tables.
 
-    All of them together are the table `ticks`, and each is one by its own name. A column that some
-    lack is null there.
+    All of them together are the table `ticks`, and each is one by its own name, together with
+    others of this name. A column that some lack is null there.
 
     Args:
         recordings: the files of each recording, by its path as the user has it. What is damaged is
@@ -51,8 +52,9 @@ def open_tables(recordings: Mapping[str, Sequence[Path]]) -> duckdb.DuckDBPyConn
     connection = duckdb.connect(config={"autoinstall_known_extensions": False})
     connection.execute("set timezone = 'UTC'")
     views: dict[str, list[str]] = {}
-    for given, files in recordings.items():
-        views.setdefault(_name_table(given), []).extend(_add_files(connection, files, len(views)))
+    for number, (given, files) in enumerate(recordings.items()):
+        # Two files may have one name: `a/trades.csv` and `b/trades.csv`.
+        views.setdefault(_name_table(given), []).extend(_add_files(connection, files, number))
     every = [part for parts in views.values() for part in parts]
     for name, parts in {**views, ALL: every}.items():
         rows = " union all by name ".join(f"select * from {part}" for part in parts)
@@ -77,7 +79,7 @@ def _add_files(
     finished: dict[tuple[str, ...], list[Path]] = {}
     for path in paths:
         if path.suffix == ".parquet" and not working_path(path).exists():
-            for file in partition_files(path) or [path]:
+            for file in _find_readable(path):
                 finished.setdefault(_keys(file), []).append(file)
             continue
         found = load(path)
@@ -89,6 +91,21 @@ def _add_files(
         connection.register(name, table)
         parts.append(name)
     return parts + [_read_parquet(files, keys) for keys, files in finished.items()]
+
+
+def _find_readable(path: Path) -> list[Path]:
+    """Return the finished files that a path stands for, without those that are damaged.
+
+    Raises:
+        RecordingError: none of them can be read.
+    """
+    found, problems = read_each(
+        partition_files(path) or [path], lambda file: (file, count_rows(file))
+    )
+    if problems:
+        rows = sum(count for _, count in found)
+        warnings.warn(RecordingWarning(path, rows, problems), stacklevel=2)
+    return [file for file, _ in found]
 
 
 def _keys(path: Path) -> tuple[str, ...]:

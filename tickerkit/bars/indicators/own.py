@@ -66,8 +66,11 @@ class OwnFunction:
         # A copy: the frame is also what the next function of the user gets.
         returned = self.given(bars.copy())
         if isinstance(returned, pd.Series | pd.DataFrame):
-            if not returned.index.equals(bars.index) and returned.index.is_unique:
-                returned = returned.reindex(bars.index)  # such as after `dropna`
+            index = returned.index
+            # Such as after `dropna`. Without any time of a bar, its rows are in order: then it was
+            # made of an array.
+            if index.is_unique and (index.isin(bars.index).any() or not len(index)):
+                returned = returned.reindex(bars.index)
             if isinstance(returned, pd.Series):
                 returned = {self.columns[0]: returned}
             else:
@@ -110,6 +113,8 @@ class OwnClass:
         Raises:
             InvalidArgument: it is not a number for each column.
         """
+        if returned is None:
+            return (np.nan,) * len(self.columns)
         values: Any = returned if isinstance(returned, tuple | list) else [returned]
         try:
             if isinstance(returned, Mapping):

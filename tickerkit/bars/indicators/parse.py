@@ -58,7 +58,8 @@ def parse_indicators(given: object) -> tuple[IndicatorSpec, ...]:
         elif isinstance(item, IndicatorSpec):
             spec = item
         elif _is_own(item):
-            spec = _own_spec(item, taken=specs)
+            known = [each for each in specs.values() if _given(each) is item]
+            spec = known[0] if known else _own_spec(item, taken=specs)
         else:
             raise InvalidType("indicators", item, EXPECTED)
         specs.setdefault(spec.text, spec)
@@ -104,6 +105,11 @@ def _is_own(given: object) -> bool:
     if isinstance(given, IndicatorSpec | Iterable) and not isinstance(given, type):
         return False  # a dict and a Series have a method `update` too
     return callable(given) or callable(getattr(given, "update", None))
+
+
+def _given(spec: IndicatorSpec) -> object:
+    """Return the function, class or object of a user's indicator; None of another."""
+    return getattr(spec.formula, "given", None)
 
 
 def _own_spec(given: Any, taken: Iterable[str]) -> IndicatorSpec:
