@@ -223,9 +223,14 @@ def test_lost_message_is_asked_for_and_a_silent_kernel_is_said(page: Page) -> No
     page.evaluate("message => desk.receive(message)", scene.status | {"every_s": 0.1})
     banner = page.locator(".tkd-banner")
     banner.filter(has_text="Nothing heard from the kernel").wait_for(timeout=8000)
-    receive(page, "rows", whole=False, rows=[], gone=[])
+    assert page.locator(".tkd-chip .tkd-word").inner_text() == "unknown"
+    page.locator(".tkd-space [data-key=state]", has_text="unknown").first.wait_for()
+    assert page.locator(".tkd-space [data-key=state]", has_text="live").count() == 0
     page.evaluate("message => desk.receive(message)", scene.status)
     banner.wait_for(state="hidden", timeout=8000)
+    here = [each for each in page.evaluate("() => desk.sent") if each["kind"] == "here"]
+    assert here[-1]["from"] == 5
+    assert page.locator(".tkd-chip .tkd-word").inner_text() == "live"
 
 
 def test_two_views_share_a_dashboard_and_end_cleanly(page: Page) -> None:
@@ -237,9 +242,11 @@ def test_two_views_share_a_dashboard_and_end_cleanly(page: Page) -> None:
         window.end = desk.side.render({ model: desk, el });
     }""")
     page.locator(".tkd").nth(1).locator(SYMBOLS).first.wait_for()
-    page.locator(".tkd").first.locator(SYMBOLS).nth(2).click()
-    second = page.locator(".tkd").nth(1)
-    assert second.locator(".tkd-title").inner_text() == second.locator(CHOSEN).inner_text()
+    first, second = page.locator(".tkd").first, page.locator(".tkd").nth(1)
+    symbol = first.locator(SYMBOLS).nth(2).inner_text()
+    first.locator(SYMBOLS).nth(2).click()
+    second.locator(".tkd-title", has_text=symbol).wait_for()
+    second.locator(CHOSEN, has_text=symbol).wait_for()
     page.evaluate("() => end()")
     assert page.locator(".tkd").count() == 1
 

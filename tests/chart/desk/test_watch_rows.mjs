@@ -41,6 +41,19 @@ const namesOf = (rows) => rows.map(({ symbol }) => symbol);
 const order = (rows, field, isDescending = false, test = () => true, now = 0) =>
   namesOf(rows.order(field, isDescending, test, now));
 
+test("rows of a silent kernel no longer say that they are live", () => {
+  const rows = fill(makeRow(0, "A"), makeRow(1, "B", { status: "quiet" }));
+  const before = rows.changes;
+  rows.expire();
+  assert.deepEqual(
+    [...rows.all()].map(({ status, changed }) => [status, changed > before]),
+    [
+      ["unknown", true],
+      ["unknown", true],
+    ],
+  );
+});
+
 test("a message changes the fields that it has, and keeps the others", () => {
   const rows = fill(makeRow(0, "AAPL"));
   assert.equal(rows.take(message([{ id: "0 AAPL", last: 7 }]), 5), true);

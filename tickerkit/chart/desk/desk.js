@@ -3,6 +3,7 @@
  * sends what the user chooses.
  */
 
+import { KernelLink } from "../../runtime/page_parts/kernel_link.js";
 import { Presence } from "../../runtime/page_parts/presence.js";
 import { Choices } from "./choices.js";
 import { DeskView } from "./desk_view.js";
@@ -14,6 +15,8 @@ import { WatchRows } from "./watch_rows.js";
 /** @import { StatusMessage } from "./messages.d.ts" */
 
 const MAX_KEPT_EVENTS = 200;
+/** After how many silent periods the kernel is said to be silent. */
+const SILENT_PERIODS = 3;
 /** How long not to ask again for lost rows. */
 const ASK_EVERY_MS = 2000;
 
@@ -26,8 +29,11 @@ export class Desk {
   /** @type {StatusMessage | null} */
   status = null;
   heardAt = performance.now();
+  /** Whether nothing is known of now: the kernel is gone, busy, or out of reach. */
+  isSilent = false;
 
   #model;
+  #kernel;
   #presence;
   #askedAt = Number.NEGATIVE_INFINITY;
   /** @type {Set<DeskView>} */
@@ -36,6 +42,7 @@ export class Desk {
   /** @param {Model} model */
   constructor(model) {
     this.#model = model;
+    this.#kernel = new KernelLink(model, () => this.check());
     this.choices = new Choices(
       () => model.get("_choices"),
       (message) => this.send(message),
@@ -76,13 +83,18 @@ export class Desk {
     return this.#model.get("_download") ?? "";
   }
 
+  /** Whether the kernel that made the dashboard is gone. */
+  get isLost() {
+    return this.#kernel.isLost;
+  }
+
   get #nextEvent() {
     return (this.events[this.events.length - 1]?.number ?? -1) + 1;
   }
 
   /** @param {FromPage} message */
   send(message) {
-    this.#model.send(message);
+    this.#kernel.send(message);
   }
 
   /** @param {Partial<DeskChoices>} choices */
@@ -90,10 +102,23 @@ export class Desk {
     this.choices.choose(choices);
   }
 
+  /** Look whether the kernel is silent; once it is not, ask for what was missed. */
+  check() {
+    const silent_ms = performance.now() - this.heardAt;
+    const period_ms = 1000 * (this.status?.every_s ?? 0);
+    const isSilent = this.isLost || (period_ms > 0 && silent_ms > SILENT_PERIODS * period_ms);
+    if (isSilent === this.isSilent || document.visibilityState === "hidden") return;
+    this.isSilent = isSilent;
+    if (isSilent) this.rows.expire();
+    else this.#presence.ask();
+    for (const view of this.#views) view.showStatus();
+  }
+
   /** @param {FromKernel} message */
   #receive(message) {
     const now = performance.now();
     this.heardAt = now;
+    this.check();
     if (message.kind === "rows") {
       const { size, hasGaps } = this.rows;
       const isKnown = this.rows.take(message, now);

@@ -153,7 +153,7 @@ export class DeskView {
   showStatus() {
     const { status } = this.#desk;
     if (!status) return;
-    this.feeds.update(status);
+    this.feeds.update(status, this.#desk.isSilent);
     const { is_on, text, error } = status.record;
     this.record.update(is_on ? "stop" : "record", is_on ? "Stop recording" : "Record", is_on);
     setText(this.recorded, error || text);
@@ -182,10 +182,14 @@ export class DeskView {
   }
 
   #tick() {
+    this.#desk.check();
     this.#readColors(); // a theme's style may come after its name
-    this.feeds.hear(this.#desk.heardAt);
-    this.feeds.drawBanner(performance.now());
+    this.#drawBanner();
     this.#request();
+  }
+
+  #drawBanner() {
+    this.feeds.drawBanner(performance.now() - this.#desk.heardAt, this.#desk);
   }
 
   #request() {
@@ -199,8 +203,7 @@ export class DeskView {
   #draw() {
     const { choices, menu, rows } = this.#desk;
     this.headline.draw(choices.shown, menu, rows);
-    this.feeds.hear(this.#desk.heardAt);
-    this.feeds.drawBanner(performance.now());
+    this.#drawBanner();
     if (this.#hasRoomChanged) this.#fit();
     if (this.watchlist.draw()) {
       this.#hasRoomChanged = true;

@@ -3,14 +3,13 @@
  */
 
 import { make, setText } from "../../runtime/page_parts/elements.js";
+import { KERNEL_IS_GONE } from "../../runtime/page_parts/kernel_link.js";
 import { fitBar } from "./fit.js";
 import { formatAge, formatLag, formatPerSecond, levelOf, shapeOf } from "./written_values.js";
 
 /** @import { FeedState, StatusMessage } from "./messages.d.ts" */
 
 const CHIP_LEVELS = 6;
-/** After how many silent periods the kernel is said to be silent. */
-const SILENT_PERIODS = 3;
 /** How long the first message may take. */
 const FIRST_S = 10;
 /** Endings that are no trouble. */
@@ -25,7 +24,6 @@ const countOf = (count, noun) => `${count.toLocaleString("en")} ${noun}${count =
 export class FeedsBar {
   /** @type {StatusMessage | null} */
   #status = null;
-  #heardAt = performance.now();
   #shape = "";
 
   constructor() {
@@ -38,20 +36,19 @@ export class FeedsBar {
     return this.#status?.feeds.map(({ name }) => name) ?? [];
   }
 
-  /** A message of any kind has come. @param {number} now in ms */
-  hear(now) {
-    this.#heardAt = now;
-  }
-
-  /** @param {StatusMessage} status */
-  update(status) {
+  /**
+   * @param {StatusMessage} status
+   * @param {boolean} isSilent whether the kernel is: then what it said last may hold no more
+   */
+  update(status, isSilent) {
     this.#status = status;
     const { children } = this.element;
     this.element.classList.toggle("tkd-several", status.feeds.length > 1);
     while (children.length > status.feeds.length) children[children.length - 1].remove();
     while (children.length < status.feeds.length) this.element.append(makeChip());
     status.feeds.forEach((feed, at) => {
-      drawChip(/** @type {HTMLElement} */ (children[at]), feed);
+      const known = isSilent && feed.status !== "stopped" ? { ...feed, status: "unknown" } : feed;
+      drawChip(/** @type {HTMLElement} */ (children[at]), known);
     });
   }
 
@@ -64,15 +61,22 @@ export class FeedsBar {
     fitBar(this.element, CHIP_LEVELS);
   }
 
-  /** Say what is wrong, if anything is. @param {number} now in ms */
-  drawBanner(now) {
+  /**
+   * Say what is wrong, if anything is.
+   *
+   * @param {number} silent_ms how long ago the newest message came
+   * @param {{isLost: boolean, isSilent: boolean}} kernel
+   */
+  drawBanner(silent_ms, { isLost, isSilent }) {
     const status = this.#status;
-    const silent_s = (now - this.#heardAt) / 1000;
+    const silent_s = silent_ms / 1000;
     let text = "";
     let level = "waiting";
-    if (!status && silent_s > FIRST_S) {
+    if (isLost) {
+      text = `${KERNEL_IS_GONE[0].toUpperCase()}${KERNEL_IS_GONE.slice(1)}.`;
+    } else if (!status && silent_s > FIRST_S) {
       text = "Nothing heard from the kernel: it is busy, or was restarted. Run the cell again.";
-    } else if (status?.every_s && silent_s > status.every_s * SILENT_PERIODS) {
+    } else if (isSilent) {
       const age = formatAge(Math.round(silent_s));
       text = `Nothing heard from the kernel for ${age}: it is busy, or was restarted.`;
     } else {

@@ -12,6 +12,7 @@ __all__ = ["PARTS", "SHARED_PARTS", "STYLES", "read_page_side", "read_style"]
 SHARED_PARTS = (
     "chart/figure/theme.js",
     "runtime/page_parts/elements.js",
+    "runtime/page_parts/kernel_link.js",
     "runtime/page_parts/keys.js",
     "runtime/page_parts/presence.js",
 )

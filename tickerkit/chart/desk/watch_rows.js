@@ -70,6 +70,14 @@ export class WatchRows {
     return isKnown;
   }
 
+  /** Note that the kernel is silent: what the rows say of now is not known. */
+  expire() {
+    this.changes += 1;
+    for (const row of this.#rows.values()) {
+      Object.assign(row, { status: "unknown", changed: this.changes });
+    }
+  }
+
   /**
    * Return the rows that pass a test, in order; those without the number by which they are sorted
    * come last, whichever the direction.
