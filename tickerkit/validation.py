@@ -52,8 +52,10 @@ def check_number(
     if optional and value is None:
         return
     kind = "a whole number" if whole else "a number"
-    limits = f"of at least {minimum:g}" if maximum == math.inf else f"from {minimum:g} to {maximum}"
-    expected = f"{kind} {limits}{', or None' if optional else ''}"
+    limits = f" from {minimum:g} to {maximum}"
+    if maximum == math.inf:
+        limits = "" if minimum == -math.inf else f" of at least {minimum:g}"
+    expected = f"{kind}{limits}{', or None' if optional else ''}"
     kinds = (Integral,) if whole else (Real,)
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise InvalidType(name, value, expected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,23 @@ def test_event_has_all_of_the_tick_that_fired(
     publish(server, 199, 201)
     feed.wait(2)
     assert (alert.count, alert.status, feed.active_alerts) == (1, "stopped", [])
+
+
+def test_alert_waits_for_a_number_in_its_column(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """It says what it waits for, so that a misspelt column does not go unnoticed."""
+    level = feed.alert("A", above=200, column="temperature")
+    lag = feed.alert("A", lag=3600)
+    assert repr(level) == "<Alert 'A temperature > 200' waiting for a tick, fired 0 times>"
+    publish(server, 199)
+    settle(feed, server, until)
+    missing = "a tick with a number in the column 'temperature'"
+    assert repr(level) == f"<Alert 'A temperature > 200' waiting for {missing}, fired 0 times>"
+    assert escape(missing) in level._repr_html_()
+    assert (level.status, lag.status) == ("waiting", "running")
+    server.publish([{"symbol": "A", "temperature": 199.0}])
+    until(lambda: level.status == "running")
 
 
 def test_alert_begins_with_the_next_tick(

@@ -204,4 +204,4 @@ class OwnBarCondition:
         result = self.function(frame)
         if isinstance(result, bool | np.bool_):
             return bool(result)
-        return bool(read_truth(result, len(frame))[-1] == 1)
+        return bool(read_truth(self.function, result, len(frame))[-1] == 1)

@@ -110,6 +110,15 @@ class Judge:
                 # Only now: who waits until all is judged expects its events, too.
                 start = self.row = stop
 
+    def has_value(self, watch: Watch, column: str) -> bool:
+        """Return whether a tick of a watch's symbols has had a number in a column."""
+        if (last := self._columns.get(column)) is None:
+            return False
+        values, codes = last.values, watch.codes(self.log.rows())
+        if codes is not None:
+            values = values[[code for code in codes if code < len(values)]]
+        return bool((values == values).any())
+
     def adopt(self, other: Judge) -> None:
         """Take over the alerts of a judge that stands at the same row of the same log."""
         if not self.watches:

@@ -1,4 +1,4 @@
-"""OwnCondition: a function of the user's that says of each tick whether a condition holds."""
+"""OwnCondition: a user's function, which returns for each tick whether a condition holds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 from tickerkit.alerts.condition import NOTHING, Firing
 from tickerkit.alerts.view import LastValues, View, find_changes
 from tickerkit.errors import InvalidArgument
+from tickerkit.formatting import format_count, format_value
 from tickerkit.ticks import Array
 
 __all__ = ["OwnCondition", "read_truth"]
@@ -35,7 +36,7 @@ class OwnCondition:
 
         Raises:
             Exception: the function raises it.
-            InvalidArgument: it returns something else than a truth value for each row.
+            InvalidArgument: it does not return a truth value for each row.
         """
         frame, symbols = view.rows.frame(), view.codes
         places = np.arange(len(frame))
@@ -44,7 +45,7 @@ class OwnCondition:
             if not len(places):
                 return NOTHING
             frame, symbols = frame.take(places).reset_index(drop=True), symbols[places]
-        truth = read_truth(self.function(frame), len(frame))
+        truth = read_truth(self.function, self.function(frame), len(frame))
         changes = find_changes(symbols, truth, self._last)
         hits = np.flatnonzero((changes.values > 0) & (changes.before <= 0))
         text = f"meets {self.name}"
@@ -54,18 +55,26 @@ class OwnCondition:
         ]
 
 
-def read_truth(result: object, count: int) -> Array:
+def read_truth(function: object, result: object, count: int) -> Array:
     """Return the truth value of each row as 0 or 1, NaN where it is missing, (N,).
 
+    Args:
+        function: the function that was called, for the error.
+        result: what it returned.
+        count: how many rows it got: N.
+
     Raises:
-        InvalidArgument: what a function returned is no truth value for each row.
+        InvalidArgument: it did not return a truth value for each row.
     """
     series = pd.Series(result) if isinstance(result, list | tuple | np.ndarray) else result
     if isinstance(series, bool | np.bool_) and count == 1:
         series = pd.Series([bool(series)])
     if not isinstance(series, pd.Series) or len(series) != count:
-        expected = "a function that returns a truth value for each row of the frame it is given"
-        raise InvalidArgument("when", result, expected)
+        expected = (
+            "a function that returns a truth value for each row of the frame that it gets; "
+            f"it returned {format_value(result)} for {format_count(count, 'row')}"
+        )
+        raise InvalidArgument("when", function, expected)
     found: Array = series.astype("Float64" if series.isna().any() else float).to_numpy(
         dtype=float, na_value=np.nan
     )

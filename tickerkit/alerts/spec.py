@@ -23,7 +23,7 @@ from tickerkit.validation import check_flag, check_number, check_text, parse_sym
 
 __all__ = ["AlertSpec", "parse_spec"]
 
-CONDITIONS = "above= or below=, crossing=, move= with within=, silence=, gap=True, lag= or when="
+CONDITIONS = "above=, below=, crossing=, move= with within=, silence=, gap=True, lag= or when="
 MAX_SHOWN_SYMBOLS = 3
 
 
@@ -65,6 +65,11 @@ class AlertSpec:
     def levels(self) -> tuple[float, ...]:
         """The levels, which a chart of the column can draw."""
         return tuple(each for each in (self.above, self.below, self.crossing) if each is not None)
+
+    @property
+    def needs_column(self) -> bool:
+        """Whether only ticks with a number in the column are judged."""
+        return bool(self.levels) or self.move is not None or self.bars_ns is not None
 
     def make_conditions(self, when: Callable[..., Any] | None, name: str) -> list[Condition]:
         """Return new conditions.
@@ -152,10 +157,10 @@ def parse_spec(
     symbols = parse_symbols("symbol", symbol)
     check_text("column", column, "the name of a column, such as 'price'")
     levels = {"above": above, "below": below, "crossing": crossing}
-    for name, level in levels.items():
-        check_number(name, level, -math.inf, optional=True)
-        if level is not None and math.isinf(float(level)):  # type: ignore[arg-type]
-            raise InvalidArgument(name, level, "a number")
+    for name, value in levels.items():
+        check_number(name, value, -math.inf, optional=True)
+        if value is not None and math.isinf(float(value)):  # type: ignore[arg-type]
+            raise InvalidArgument(name, value, "a finite number, or None")
     check_number("move", move, 0, 1e6, optional=True)
     if move == 0:
         raise InvalidArgument("move", move, "a percentage above 0, such as 1.5")
@@ -167,23 +172,27 @@ def parse_spec(
     if silence is True:
         silence_ns = 0
     elif silence is not None and silence is not False:
-        expected = "True for longer than is usual, or a time such as '30s'"
+        expected = "True for longer than is usual for the symbol, or a time such as '30s'"
         silence_ns = parse_length_ns("silence", silence, expected, seconds=True)
     check_number("lag", lag, 0, optional=True)
+    level = "below" if above is None else "above"  # both together are one condition
     given = {
-        "above": above is not None or below is not None,
-        "crossing": crossing is not None,
-        "move": move is not None,
-        "silence": silence_ns is not None,
-        "gap": bool(gap),
-        "lag": lag is not None,
-        "when": when is not None,
+        level: levels[level],
+        "crossing": crossing,
+        "move": move,
+        "silence": None if silence_ns is None else silence,
+        "gap": gap or None,
+        "lag": lag,
+        "when": when,
     }
-    named = [name for name, is_given in given.items() if is_given]
-    if len(named) != 1:
-        raise InvalidArgument("above", named if named else None, f"one condition: {CONDITIONS}")
+    named = [name for name, value in given.items() if value is not None]
+    if not named:
+        raise InvalidArgument("above", None, f"a condition: {CONDITIONS}")
+    if len(named) > 1:
+        expected = f"None beside {named[0]}=: an alert has one condition, so make two alerts"
+        raise InvalidArgument(named[1], given[named[1]], expected)
     if gap and symbols is not None:
-        raise InvalidArgument("symbol", symbol, "None, since a gap is of all symbols")
+        raise InvalidArgument("symbol", symbol, "None, since a gap concerns all symbols")
 
     bars_ns = None
     if bars is not None:

@@ -30,6 +30,8 @@ class Book(Protocol):
 
     def has_failed(self, alert: Alert) -> bool: ...
 
+    def has_value(self, alert: Alert) -> bool: ...
+
     def remove(self, alert: Alert) -> None: ...
 
 
@@ -61,18 +63,16 @@ class Alert:
 
     @property
     def status(self) -> str:
-        """One of "running", "waiting" (its symbols have had no tick yet), "failing" and "stopped".
+        """One of "running", "waiting", "failing" and "stopped".
 
-        It is failing while its condition or a delivery raises errors.
+        It is waiting until one of its symbols has had a tick with a number in the column that it
+        watches, and failing while its condition or a delivery raises errors.
         """
         if self.has_stopped or not self.book.is_judged(self):
             return "stopped"
         if self.book.has_failed(self) or any(e.is_failing for e in self._deliveries.values()):
             return "failing"
-        known = self.book.log.dictionaries["symbol"].codes
-        names = self.spec.symbols
-        has_tick = bool(known) if names is None else any(name in known for name in names)
-        return "running" if has_tick else "waiting"
+        return "waiting" if self._describe_missing() else "running"
 
     def stop(self) -> None:
         """Fire no more; what has fired is still delivered. Idempotent.
@@ -127,22 +127,35 @@ class Alert:
 
     def __repr__(self) -> str:
         fired = f"fired {format_count(self.count, 'time')}"
-        errors = ""
+        more, status = "", self.status
+        if status == "waiting":
+            status += f" for {self._describe_missing()}"
         if self.faults.count:
-            errors = f", {format_count(self.faults.count, 'error')}, last {self.faults.last}"
-        return f"<Alert {self.name!r} {self.status}, {fired}{errors}>"
+            more = f", {format_count(self.faults.count, 'error')}, last {self.faults.last}"
+        return f"<Alert {self.name!r} {status}, {fired}{more}>"
 
     def _repr_html_(self) -> str:
         lines = {
             "alert": self.name,
             "watches": self.spec.describe(),
             "fired": format_count(self.count, "time"),
+            "waiting for": self._describe_missing() if self.status == "waiting" else "",
             "errors": f"{self.faults.count:,}" if self.faults.count else "",
             "last error": self.faults.last,
         }
         if lines["watches"] == self.name:
             del lines["watches"]
         return render_card("Alert", self.status, lines, traceback=self.faults.last_traceback)
+
+    def _describe_missing(self) -> str:
+        """Return what must come before the alert can fire: "a tick"; empty if it has come."""
+        known = self.book.log.dictionaries["symbol"].codes
+        names = self.spec.symbols
+        if not (bool(known) if names is None else any(name in known for name in names)):
+            return "a tick"
+        if self.spec.needs_column and not self.book.has_value(self):
+            return f"a tick with a number in the column {self.spec.column!r}"
+        return ""
 
 
 def _is_same(one: Sink, other: Sink) -> bool:

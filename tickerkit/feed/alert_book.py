@@ -197,6 +197,13 @@ class AlertBook:
         watch = self._watches.get(alert)
         return watch is not None and watch.has_failed
 
+    def has_value(self, alert: Alert) -> bool:
+        """Return whether a tick of an alert's symbols has had a number in its column."""
+        thread, watch = self._threads.get(alert), self._watches.get(alert)
+        if thread is None or watch is None:
+            return False
+        return thread.judge.has_value(watch, alert.spec.column)
+
     def count_unjudged(self) -> int:
         """Return how many rows some alert has not judged yet."""
         rows = [each.judge.row for each in list(self._threads.values())]
