@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -31,6 +32,21 @@ CALLED_FROM_BELOW = {("feed", "chart"), ("sources", "chart")}
 NO_IO_BELOW = 2
 IO = {"asyncio", "threading", "websockets", "ipywidgets", "socket", "selectors", "concurrent"}
 FILES = sorted(ROOT.rglob("*.py"))
+
+
+CONTRIBUTING = (ROOT.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+
+def test_contributing_has_each_room_on_its_floor() -> None:
+    """The table for people is that of `FLOORS`."""
+    rows = re.findall(r"^\| (\d) \| ([^|]*) \|", CONTRIBUTING, re.MULTILINE)
+    listed = {
+        room.strip("/"): int(floor)
+        for floor, rooms in rows
+        for room in re.findall("`(.+?)`", rooms)
+    }
+    # `tk.live` is a line of the front page, in a module beside the rooms.
+    assert listed == {room: floor for room, floor in FLOOR_OF.items() if room != "quickstart"}
 
 
 def module_name(path: Path) -> str:

@@ -50,11 +50,11 @@ def query(
 ) -> None:
     """Query recordings with SQL.
 
-    All files together are the table ticks, and each file or folder is a table by its own name:
-    trades.csv is trades; files of one name are one table. Text is varchar, times are in UTC, and a
-    missing number is null. Of a recording laid out by day and symbol, both are columns. A terminal
-    shows the first 50 rows.
-    DuckDB answers: pip install "tickerkit[sql]".
+    The table ticks has the rows of all files. Each file or folder is also a table by its own name:
+    trades.csv is trades. Files of the same name are one table. Text is varchar, times are in UTC,
+    and a missing number is null. In a recording laid out by day and symbol, day and symbol are
+    columns. Without --csv and --json, the first 50 rows are shown.
+    It needs DuckDB: pip install "tickerkit[sql]".
     """
     import pyarrow as pa
 
