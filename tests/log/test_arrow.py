@@ -180,13 +180,16 @@ def test_log_is_a_table_of_polars_pandas_and_pyarrow() -> None:
 def test_column_that_begins_during_a_query_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """DuckDB asks for the columns before the rows: they are the same, for a moment."""
     log = make_log(10)
-    before = pa.table(log).column_names
+    before = pa.schema(log).names
     log.append(read_ticks([{"symbol": "A", "price": 1, "later": 1.5}]), received=T0)
-    at_once = pa.table(log)
-    assert at_once.column_names == before
-    assert at_once.num_rows == 11
+    for _ in range(2):  # a query may read a log twice
+        at_once = pa.table(log)
+        assert at_once.column_names == before
+        assert at_once.num_rows == 11
+    assert pa.schema(log).names == pa.table(log).column_names == [*before, "later"]
+    log.append(read_ticks([{"symbol": "A", "price": 1, "newest": 1.5}]), received=T0)
     monkeypatch.setattr(arrow_module, "SAME_COLUMNS_S", 0)
-    assert "later" in pa.table(log).column_names
+    assert "newest" in pa.table(log).column_names
 
 
 @pytest.mark.parametrize(("snapshots", "rate"), [(40, 20_000), soak(1_000, 2_000_000)])
@@ -209,7 +212,9 @@ def test_no_snapshot_is_torn(snapshots: int, rate: int) -> None:
     writer.start()
     seen = set()
     try:
-        for number in range(snapshots):
+        for number in range(100 * snapshots):
+            if number >= snapshots and len(seen) > 1:
+                break
             if number % 4:
                 assert_whole(pa.table(log))
             else:

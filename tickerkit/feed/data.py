@@ -187,6 +187,10 @@ class FeedData(FeedBooks):
         """Return the ticks held as an Arrow stream; see `TickLog.__arrow_c_stream__`."""
         return self.log.__arrow_c_stream__(requested_schema)
 
+    def __arrow_c_schema__(self) -> Any:
+        """Return the columns of the Arrow stream; see `TickLog.__arrow_c_schema__`."""
+        return self.log.__arrow_c_schema__()
+
     def latest(self) -> pd.DataFrame:
         """Return the newest value of each field, one row for each symbol.
 

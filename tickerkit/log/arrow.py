@@ -28,10 +28,10 @@ BLOCK_ROWS = 131_072
 UNKNOWN: Any = object()
 # Text that each row has.
 FULL = ("symbol", "epoch")
-# DuckDB asks an object for its columns, and some milliseconds later for its rows. A column that
-# begins in between would make the query fail. So who asks again within this time gets the columns
-# of before.
-SAME_COLUMNS_S = 1.0
+# DuckDB asks an object for its columns, and some milliseconds later for its rows, in another thread
+# perhaps. A column that begins in between would make the query fail. So for this time, rows have
+# the columns that were told last.
+SAME_COLUMNS_S = 2.0
 
 
 class ArrowTables:
@@ -41,7 +41,7 @@ class ArrowTables:
         # The bits of each full block of a column, None where no value is missing.
         self._validity: dict[tuple[str, int], Array | None] = {}
         self._words: dict[str, tuple[Dictionary, int, pa.Array]] = {}
-        # The columns that a stream had last, and when.
+        # The columns that were told last, and when.
         self._declared: tuple[list[str], float] = ([], -math.inf)
 
     def add_full_blocks(self, state: Snapshot, row: int) -> None:
@@ -77,17 +77,20 @@ class ArrowTables:
             columns[name] = pa.chunked_array(chunks)
         return pa.table(columns)
 
-    def keep_columns(self, table: pa.Table) -> pa.Table:
-        """Return a table with the columns that the last one had, if that was a moment ago.
+    def tell_columns(self, table: pa.Table) -> pa.Schema:
+        """Return the columns of a table; for a moment, `keep_columns` returns no others."""
+        self._declared = (table.column_names, time.monotonic())
+        return table.schema
 
-        A log never loses a column.
+    def keep_columns(self, table: pa.Table) -> pa.Table:
+        """Return a table with the columns that were told last, if that was a moment ago.
+
+        A log never loses a column. But another thread may have been told of one that is not in
+        this table yet.
         """
         names, since = self._declared
-        now = time.monotonic()
-        if names != table.column_names and now - since < SAME_COLUMNS_S:
-            return table.select(names)
-        self._declared = (table.column_names, now)
-        return table
+        is_recent = time.monotonic() - since < SAME_COLUMNS_S
+        return table.select(names) if is_recent and len(names) < table.num_columns else table
 
     def _kind(self, name: str, values: Array, rows: Rows) -> tuple[pa.DataType, pa.Array | None]:
         """Return the type of a column, and its words if it has a dictionary."""

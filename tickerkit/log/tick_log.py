@@ -435,10 +435,14 @@ class TickLog:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> Any:
         """Return the ticks held as an Arrow stream, a fresh snapshot at each call.
 
-        DuckDB, Polars, pandas and pyarrow call it. A column that is new may be missing for a
-        second, for those who have just asked: they rely on the columns they know.
+        DuckDB, Polars, pandas and pyarrow call it. A column that is new may be missing for two
+        seconds after `__arrow_c_schema__` was called: DuckDB relies on the columns it was told.
         """
         return self._arrow.keep_columns(self.to_arrow()).__arrow_c_stream__(requested_schema)
+
+    def __arrow_c_schema__(self) -> Any:
+        """Return the columns of the Arrow stream; DuckDB asks for them before it asks for rows."""
+        return self._arrow.tell_columns(self.to_arrow(last=0)).__arrow_c_schema__()
 
     def rate(self, now: int) -> float:
         """Return ticks per second over the last 5 s before `now` (epoch ns), by `received`.
