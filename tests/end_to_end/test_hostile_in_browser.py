@@ -250,7 +250,7 @@ def test_the_dashboard_shows_them_as_text(lab: Lab, artifacts: Path) -> None:
 def test_a_chart_shows_them_as_text(lab: Lab, artifacts: Path, until: Until) -> None:
     """Its legend with the newest values, and what it says of the point under the mouse."""
     watched = Watched(lab.page)
-    lab.run_cell("figure = feed.chart(symbols=FEW, height=1400)\nfigure")
+    lab.run_cell("figure = feed.chart(symbols=FEW, y='price', height=1400)\nfigure")
     legend = ".js-plotly-plot .infolayer .legendtext"
     labelled = r"e => / 10\d\.\d\d$/.test(e.textContent)"
     lab.until(f"() => [...document.querySelectorAll('{legend}')].filter({labelled}).length === 50")

@@ -133,7 +133,8 @@ def test_tables_name_the_unit(rooms: tk.Feed, until: Until) -> None:
     board = rooms.dashboard()
     page = DeskReceiver(board)
     until(lambda: page.show("kitchen", "last", "unit") == (21.5, "°C"))
-    assert board._menu["others"] == [{"column": "humidity", "label": "humidity", "unit": "%"}]
+    expected = [{"column": "humidity", "label": "humidity", "unit": "%"}]
+    until(lambda: board._menu["others"] == expected)
     board.close()
     quotes = QuoteReader(rooms).read()
     headers = [str(column.header) for column in _format_table(quotes, rooms.units).columns]

@@ -92,7 +92,7 @@ def test_quotes_without_trades_are_shown_with_their_middle(
     until(lambda: len(page.rows) == 2)
     assert page.show("EURUSD", *names) == (1.10955, "mid", 0, 1.1095, 1.1096, 0.0001, 5)
     assert page.show("A", *names) == (None, "", 0, 1, None, None, 2)
-    assert page.board._menu["is_quoted"]
+    until(lambda: page.board._menu["is_quoted"])
     server.publish(quote | {"bid": 1.1094})
     until(lambda: page.show("EURUSD", "last", "move") == (1.1095, -1))
     server.publish([{"symbol": "EURUSD", "price": 1.2}, {"symbol": "A", "price": 1}])
@@ -129,7 +129,8 @@ def test_menu_of_columns_is_of_use_where_there_are_others_than_prices(
     until(lambda: set(board._menu["columns"]) == {"price", "bid", "ask"})
     assert not board._menu["shows_columns"]
     server.publish({"symbol": "A", "price": 2, "yield": 0.03})
-    until(lambda: "yield" in board._menu["columns"] and board._menu["shows_columns"])
+    until(lambda: "yield" in board._menu["columns"])
+    until(lambda: board._menu["shows_columns"])
 
 
 def labels(board: tk.Dashboard) -> list[str]:
@@ -148,16 +149,16 @@ def test_dashboard_of_sensors_shows_their_numbers(
     until(lambda: (board.choices["view"], labels(board)[1]) == ("price", "temperature"))
     until(lambda: board.figure.layout.yaxis.ticksuffix == "" and drawn(board) == [21.5])
     until(lambda: board._menu["columns"] == ["temperature", "humidity"])
-    assert board._menu["shows_columns"]
+    until(lambda: board._menu["shows_columns"])
     until(lambda: page.show("kitchen", *names) == (21.5, "", 1, 0, [40], [0]))
     assert page.show("garden", *names) == (8, "", 0, 0, [None], [0])
-    assert [each["column"] for each in board._menu["others"]] == ["humidity"]
-    assert not board._menu["is_market"]
+    until(lambda: [each["column"] for each in board._menu["others"]] == ["humidity"])
+    until(lambda: not board._menu["is_market"])
     server.publish({"symbol": "kitchen", "temperature": 21, "time": "2026-11-23T10:00:01Z"})
     until(lambda: page.show("kitchen", *names) == (21, "", 1, -1, [40], [0]))
     page.choose(column="humidity")
     until(lambda: drawn(board) == [40])
-    assert labels(board)[1] == "humidity"
+    until(lambda: labels(board)[1] == "humidity")
     # No move: another column is none. The temperature has the decimals of all its values.
     until(lambda: page.show("kitchen", *names) == (40, "", 0, 0, [21], [1]))
     page.choose(view="percent")
@@ -184,7 +185,7 @@ def test_prices_and_sensors_share_a_dashboard(
     names = ("last", "label", "size", "others")
     until(lambda: page.show("kitchen", *names) == (21.5, "temperature", None, []))
     assert page.show("AAPL", *names) == (187.25, "", 100, [])
-    assert page.board._menu["columns"] == ["price", "temperature", "humidity"]
+    until(lambda: page.board._menu["columns"] == ["price", "temperature", "humidity"])
     assert page.board.choices["view"] == "price"
 
 
