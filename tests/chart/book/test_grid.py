@@ -88,6 +88,25 @@ def test_columns_are_the_newest_books_of_even_moments() -> None:
     assert [(time, each.time) for time, each in columns.add([book(time=500)])] == [(400, 10)]
 
 
+def test_columns_begin_anew_after_a_wrong_time() -> None:
+    """A book far in the future would otherwise stop the chart until then."""
+    columns = BookColumns(100)
+    columns.add([book(time=0), book(time=10**15)])
+    new = columns.add([book(time=1_000), book(time=1_100), book(time=1_200)])
+    assert [time for time, _ in new] == [time for time, _ in columns.held] == [1_000, 1_100]
+    assert columns.restarts == 1
+
+
+def test_grid_of_any_prices_can_be_filled() -> None:
+    """Levels that hardly differ, and levels that are far away, give no endless grid."""
+    side = np.array([[1.0, 1.0], [1 - 1e-16, 1.0]])
+    odd = book()._replace(bids=side, asks=np.array([[1e300, 2.0]]))
+    for each in (odd, odd._replace(asks=side[:, ::-1] + 1e-15)):
+        grid = choose_grid([each])
+        assert grid is not None
+        assert len(grid.fill(each)) == grid.rows <= MAX_ROWS
+
+
 def test_columns_are_bounded() -> None:
     """However long the pause between two books."""
     columns = BookColumns(1)

@@ -103,6 +103,24 @@ def test_note_names_the_books_that_there_are(
     until(lambda: "order book of nope; there are those of A" in str(figure._note))
 
 
+def test_note_says_that_a_book_has_not_changed(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """A column is complete when a later book has come."""
+    put(server, feed, until, 0.0)
+    figure = feed.chart("book", "A")
+    until(lambda: "waiting for a change of the order book of A" in str(figure._note))
+
+
+def test_map_goes_on_after_a_wrong_time(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """What was drawn at wrong times goes."""
+    figure = feed.chart("book", "A", window="1min")
+    for second in (0.0, 10**8, 0.1, 0.2, 0.3):
+        put(server, feed, until, second)
+    until(lambda: len(figure.data) == 3 and len(figure.data[1].y) == 2)
+    assert max(figure.data[1].x) < np.datetime64(1_795_000_001, "s")
+
+
 def test_book_has_no_indicators(feed: tk.Feed) -> None:
     """They would be left out in silence otherwise."""
     with pytest.raises(InvalidArgument, match="an order book has no bars"):

@@ -22,17 +22,21 @@ class BookColumns:
     """The newest book at each of some even moments; at most 1,000 of them.
 
     A column is complete when a later book has come. A moment without a change has the book before.
+    When time goes back by more than 1,000 columns, the time of earlier books was wrong, and no
+    column of them stays.
 
     Args:
         interval_ns: the time between two columns.
 
     Attributes:
         held: the time of each column, in epoch ns, and its book; oldest first.
+        restarts: how often time has gone back, and all columns went.
     """
 
     def __init__(self, interval_ns: int) -> None:
         self._interval_ns = interval_ns
         self.held: deque[tuple[int, Book]] = deque(maxlen=MAX_COLUMNS)
+        self.restarts = 0
         self._open: Book | None = None  # of the column that is not complete
         self._place = 0  # of that column
 
@@ -45,7 +49,12 @@ class BookColumns:
         new: list[tuple[int, Book]] = []
         for book in books:
             place = book.time // self._interval_ns
-            if self._open is not None and place > self._place:
+            if self._open is not None and place < self._place - MAX_COLUMNS:
+                self.held.clear()
+                new.clear()
+                self.restarts += 1
+                self._place = place
+            elif self._open is not None and place > self._place:
                 first = max(self._place, place - MAX_COLUMNS)
                 new += [(each * self._interval_ns, self._open) for each in range(first, place)]
             self._place = max(place, self._place)

@@ -21,6 +21,8 @@ ROOM = 2.5
 NEAR_PART = 0.9
 # Where in the grid the middle of a book may be, as a part of its height.
 MIN_PLACE, MAX_PLACE = 0.3, 0.7
+# The smallest tick, as a part of the price.
+MIN_TICK = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +59,13 @@ class Grid:
         for side in (book.bids, book.asks):
             places = self._places(side)
             is_inside = (places >= 0) & (places < self.rows)
-            np.add.at(sizes, places[is_inside], side[is_inside, 1])
+            np.add.at(sizes, places[is_inside].astype(np.int64), side[is_inside, 1])
         sizes[sizes == 0] = np.nan
         return sizes
 
-    def _places(self, side: Side) -> npt.NDArray[np.int64]:
+    def _places(self, side: Side) -> npt.NDArray[np.float64]:
         # Rounded where a step is a tick; otherwise each row has the prices from its own one up.
-        places = np.floor(side[:, 0] / self.step + 1e-6).astype(np.int64)
+        places: npt.NDArray[np.float64] = np.floor(side[:, 0] / self.step + 1e-6)
         return places - self.first
 
 
@@ -76,10 +78,11 @@ def choose_grid(books: Iterable[Book]) -> Grid | None:
     if not given:
         return None
     newest = given[-1]
-    tick = find_tick(given)
     middle = find_middle(newest)
     prices = np.concatenate([newest.bids[:, 0], newest.asks[:, 0]])
     height = 2 * float(np.quantile(np.abs(prices - middle), NEAR_PART)) * ROOM
+    # Two levels may differ by less than the digits of a float tell.
+    tick = max(find_tick(given), MIN_TICK * max(abs(middle), height))
     ticks = max(math.ceil(height / tick), 10)
     step = tick * math.ceil(ticks / MAX_ROWS)
     rows = min(math.ceil(ticks * tick / step), MAX_ROWS)

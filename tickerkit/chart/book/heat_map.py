@@ -111,6 +111,9 @@ class BookDrawer:
         """Return the note that the chart shows now: of a wait, or of a lost connection."""
         if self._grid is not None or feed.status != "live":
             return describe_chart(feed, None, is_empty=False, undrawn=0, zone=zone)
+        if self._columns.newest is not None:
+            text = f"waiting for a change of the order book of {self._symbol}"
+            return {"kind": "waiting", "text": text}
         text = f"waiting for the order book of {self._symbol or 'a symbol'}"
         if self._symbol is not None and (others := feed.books):
             text += f"; there are those of {', '.join(others[:MAX_NAMES])}"
@@ -127,8 +130,10 @@ class BookDrawer:
         if not new:
             return
         self._number = new[-1].number
+        before = self._columns.restarts
         columns = self._columns.add(new)
-        if self._grid is None or not self._grid.holds(new[-1]):
+        is_new = self._columns.restarts > before
+        if is_new or self._grid is None or not self._grid.holds(new[-1]):
             self._begin()
         elif columns:
             self._append(self._grid, columns)
