@@ -312,9 +312,14 @@ class Hook:
 
 
 def test_webhook_gets_each_event_in_order(
-    server: tk.TickServer, feed: tk.Feed, until: Until, monkeypatch: pytest.MonkeyPatch
+    server: tk.TickServer,
+    feed: tk.Feed,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """An answer of 503 is tried again, one of 400 is not; the address is shown nowhere."""
+    caplog.set_level("DEBUG")
     monkeypatch.setattr(alert_delivery, "FIRST_DELAY_S", 0.01)
     with Hook(503, 429, 200, 400) as hook:
         alert = feed.alert(above=2, webhook=hook.url)
@@ -326,7 +331,25 @@ def test_webhook_gets_each_event_in_order(
         assert pd.Timestamp(first["time"]) == feed.frame()["time"][1]
         assert alert.faults.count == 3
         assert "answers HTTP 400; this event is left out" in alert.faults.last
-        assert "secret" not in f"{alert!r}{alert._repr_html_()}{alert.faults.last}"
+        assert "secret" not in f"{alert!r}{alert._repr_html_()}{alert.faults.last}{caplog.text}"
+        feed.stop()
+
+
+def test_rerun_cell_with_another_webhook_loses_no_event(
+    server: tk.TickServer, kernel: Kernel, until: Until
+) -> None:
+    """It gets what the last one could not be given."""
+    feed = tk.connect(server.url)
+    until(lambda: feed.status == "live")
+    kernel.run("alert")
+    alert = feed.alert(above=2, webhook="http://127.0.0.1:9/x")
+    publish(server, 1, 3, 1, 4)
+    until(lambda: alert.faults.count and len(feed.alerts) == 2)
+    with Hook() as hook:
+        kernel.run("alert")
+        feed.alert(above=2, webhook=hook.url)
+        publish(server, 1, 5)
+        until(lambda: [each["value"] for each in hook.events] == [3, 4, 5])
         feed.stop()
 
 
@@ -387,6 +410,78 @@ def test_alert_may_be_stopped_in_its_callback_and_in_its_condition(
     second = feed.alert(when=rule)
     publish(server, 1, 3)
     until(lambda: {first.status, second.status} == {"stopped"})
+
+
+def test_condition_that_blocks_holds_up_nothing(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """It is called in its thread only; its alert and the feed stop meanwhile."""
+    may_go = threading.Event()
+    entered: list[str] = []
+    ended: list[str] = []
+
+    def block(ticks: pd.DataFrame) -> Any:
+        entered.append(threading.current_thread().name)
+        may_go.wait(20)
+        first.stop()
+        ended.append("")
+        return ticks["price"] > 2
+
+    publish(server, 1)
+    until(lambda: len(feed.log))
+    first, _ = feed.alert(when=block), feed.alert(when=block, name="second")
+    until(lambda: len(entered) == 2)
+    assert {*entered} == {"tickerkit alerts"}
+    first.stop()
+    feed.stop()
+    assert ended == []
+    may_go.set()
+    until(lambda: len(ended) == 2)
+
+
+def test_rerun_cell_replaces_a_condition_that_blocks(
+    server: tk.TickServer, kernel: Kernel, until: Until
+) -> None:
+    """The new function judges the ticks from those on at which the last one blocks."""
+    feed = tk.connect(server.url)
+    until(lambda: feed.status == "live")
+    may_go, entered = threading.Event(), threading.Event()
+
+    def block(ticks: pd.DataFrame) -> Any:
+        if ticks["price"].iloc[-1] > 2:
+            entered.set()
+            may_go.wait(20)
+        return ticks["price"] > 2
+
+    kernel.run("alert")
+    feed.alert(when=block)
+    publish(server, 1)
+    settle(feed, server, until)
+    publish(server, 3)
+    entered.wait(20)
+    publish(server, 1)
+    kernel.run("alert")
+    alert = feed.alert(when=lambda ticks: ticks["price"] > 2)
+    publish(server, 3)
+    until(lambda: feed.alerts["seq"].tolist() == [2, 4])
+    may_go.set()
+    feed.stop()
+    assert (feed.alerts["seq"].tolist(), alert.count) == ([2, 4], 2)
+
+
+def test_condition_of_a_symbol_keeps_failing_while_others_tick(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Also if it asks the interpreter to exit."""
+
+    def leave(_: pd.DataFrame) -> Any:
+        raise SystemExit
+
+    alert = feed.alert("A", when=leave)
+    publish(server, 1)
+    publish(server, 1, symbol="B")
+    settle(feed, server, until)
+    assert (alert.status, alert.faults.count) == ("failing", 1)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ class Watch:
         self,
         conditions: Sequence[Condition],
         symbols: Sequence[str] | None,
-        on_error: Callable[[Exception], object],
+        on_error: Callable[[BaseException], object],
     ) -> None:
         self.conditions = conditions
         self.symbols = symbols
@@ -78,18 +78,18 @@ class Judge:
         log: the log.
         gaps: its gaps.
         row: the row to begin with.
+        first_row: what fires before this row is left out.
 
     Attributes:
         row: the row to judge next.
+        first_row: as given.
         watches: the alerts, in the order in which they were added.
-        is_past: whether what fires is left out.
     """
 
-    def __init__(self, log: TickLog, gaps: Gaps, row: int) -> None:
+    def __init__(self, log: TickLog, gaps: Gaps, row: int, first_row: int = 0) -> None:
         self.log, self.gaps = log, gaps
-        self.row = row
+        self.row, self.first_row = row, first_row
         self.watches: list[Watch] = []
-        self.is_past = False
         self._clock = Clock()
         self._columns: dict[str, LastValues] = {}
         self._newest: tuple[int, int] = (0, 0)  # of the newest row: its time and when it came
@@ -100,10 +100,12 @@ class Judge:
         Rows that were judged before are left out.
         """
         start = max(self.row, rows.start)
-        cuts: list[int] = []
+        cuts: set[int] = set()
         if self.gaps.newest > start:
-            cuts = [row for row in self.gaps.rows() if start < row < rows.stop]
-        for cut in [*dict.fromkeys(cuts), rows.stop]:
+            cuts = {row for row in self.gaps.rows() if start < row < rows.stop}
+        if start < self.first_row < rows.stop:
+            cuts.add(self.first_row)
+        for cut in [*sorted(cuts), rows.stop]:
             while start < cut:
                 stop = min(cut, start + BLOCK_ROWS)
                 yield from self._judge(rows.part(start, stop))
@@ -156,22 +158,22 @@ class Judge:
             gaps = self.gaps.between(rows.start, rows.start + 1)
         clock = self._clock.take(rows.array("time"), after_gap=bool(gaps))
         self._newest = int(rows.array("time")[-1]), int(rows.array("received")[-1])
-        view = View(rows, clock, gaps, self._columns, is_past=self.is_past)
+        view = View(rows, clock, gaps, self._columns, is_past=rows.start < self.first_row)
         # Also where no alert on them is judged: the next view needs the newest values.
         for name in [*self._columns]:
             view.changes(name)
         found: list[tuple[int, int, int, Fired]] = []
         for rank, watch in enumerate(self.watches):
             codes = watch.codes(rows)
+            conditions = watch.conditions
+            if codes is not None and view.symbols.isdisjoint(codes):
+                conditions = [one for one in conditions if one.sees_all]
+            if not conditions:
+                continue
             try:
-                firings = [
-                    each
-                    for one in watch.conditions
-                    if codes is None or one.sees_all or not view.symbols.isdisjoint(codes)
-                    for each in one.judge(view, codes)
-                ]
+                firings = [each for one in conditions for each in one.judge(view, codes)]
                 watch.has_failed = False
-            except Exception as error:  # of a condition of the user's
+            except BaseException as error:  # of a condition of the user's; also SystemExit
                 watch.on_error(error)
                 watch.has_failed = True
                 continue

@@ -50,8 +50,9 @@ class JudgeThread:
 
     def _take(self, rows: Rows) -> None:
         with self.lock:
-            if rows.lost:
-                self._book.note_lost(self.judge, rows.lost)
+            # What it only looked through, to know the values before its first row, is no loss.
+            if (lost := min(rows.lost, rows.start - self.judge.first_row)) > 0:
+                self._book.note_lost(self.judge, lost)
             if len(rows):
                 self._book.publish(self.judge.take(rows))
             elif not rows.lost and self._book.may_wake():
@@ -114,8 +115,6 @@ class AlertBook:
         """
         conditions = alert.spec.make_conditions(when, alert.name)
         watch = Watch(conditions, alert.spec.symbols, alert.faults.add)
-        judge = Judge(self.log, self.gaps, self.log.start)
-        judge.watches = [watch]
         with self._lock:
             self._watches[alert], self._by_watch[watch] = watch, alert
             self.alerts = [*self.alerts, alert]
@@ -125,49 +124,75 @@ class AlertBook:
                 alert.first_row = row
             if replaced is not None and replaced.ended_row is not None:
                 alert.first_row, alert.count = replaced.ended_row, replaced.count
-            judge.is_past = True
-            self._catch_up(judge, alert.first_row)
-            judge.is_past = False
-            self._catch_up(judge, row)
+            judge = Judge(self.log, self.gaps, self.log.start, alert.first_row)
+            judge.watches = [watch]
+            ended = None
+            if not alert.spec.is_own:  # a function of the user's is called in its thread only
+                self._catch_up(judge, row)
             if shared is None:
                 self._threads[alert] = JudgeThread(self, judge)
                 if replaced is not None:
-                    self.remove(replaced)
-                return
-            with shared.lock:
-                self._catch_up(judge, shared.judge.row)
-                shared.judge.adopt(judge)
-                self._threads[alert] = shared
-                if replaced is not None:
-                    self.remove(replaced)
+                    ended = self._detach(replaced)
+            else:
+                with shared.lock:
+                    self._catch_up(judge, shared.judge.row)
+                    shared.judge.adopt(judge)
+                    self._threads[alert] = shared
+                    if replaced is not None:
+                        ended = self._detach(replaced)
+        # Without the locks: a delivery may block.
+        if replaced is not None:
+            self._end(replaced, ended)
 
-    def set_function(self, alert: Alert, when: Callable[..., Any]) -> None:
-        """Replace the function that judges an alert; what it said of the newest ticks stays."""
-        with self._lock:
-            thread, watch = self._threads.get(alert), self._watches.get(alert)
-            if thread is None or watch is None:
-                return
-            with thread.lock:
-                for condition in watch.conditions:
-                    parts = condition.conditions if isinstance(condition, OnBars) else [condition]
-                    for part in parts:
-                        if isinstance(part, OwnCondition | OwnBarCondition):
-                            part.function = when
+    def set_function(self, alert: Alert, when: Callable[..., Any]) -> bool:
+        """Replace the function that judges an alert; what it said of the newest ticks stays.
+
+        Returns:
+            Whether the function before is not in a call that blocks. Otherwise the alert has to be
+            replaced by one that is continued from the same row.
+        """
+        thread, watch = self._threads.get(alert), self._watches.get(alert)
+        if thread is None or watch is None:
+            return True
+        # Without the other lock: the function may be waiting for it.
+        if not thread.lock.acquire(timeout=JOIN_S):
+            alert.ended_row = thread.judge.row
+            return False
+        try:
+            for condition in watch.conditions:
+                parts = condition.conditions if isinstance(condition, OnBars) else [condition]
+                for part in parts:
+                    if isinstance(part, OwnCondition | OwnBarCondition):
+                        part.function = when
+        finally:
+            thread.lock.release()
+        return True
 
     def remove(self, alert: Alert) -> None:
         """Stop an alert; idempotent."""
-        alert.begin_stop()
+        self._end(alert, self._detach(alert))
+
+    def _detach(self, alert: Alert) -> JudgeThread | None:
+        """Judge an alert no more; return its thread if that judges no other alert.
+
+        It doesn't wait for what the thread is judging: a function of the user's may block.
+        """
         with self._lock:
             self.alerts = [each for each in self.alerts if each is not alert]
             thread, watch = self._threads.pop(alert, None), self._watches.pop(alert, None)
-            if thread is not None and watch is not None:
-                with thread.lock:
-                    judge = thread.judge
-                    judge.watches = [each for each in judge.watches if each is not watch]
-            is_last = thread is not None and thread not in self._threads.values()
-        if watch is not None:
-            self._by_watch.pop(watch, None)
-        if thread is not None and is_last:
+            if watch is not None:
+                with self._publishing:
+                    self._by_watch.pop(watch, None)
+            if thread is not None:
+                judge = thread.judge
+                judge.watches = [each for each in judge.watches if each is not watch]
+            is_last = thread not in self._threads.values()
+        alert.begin_stop()
+        return thread if is_last else None
+
+    def _end(self, alert: Alert, thread: JudgeThread | None) -> None:
+        """Wait for an alert's deliveries, and for its thread if there is one."""
+        if thread is not None:
             thread.follower.stop()
         alert.end_deliveries(time.monotonic() + JOIN_S)
 
@@ -176,7 +201,10 @@ class AlertBook:
         with self._lock:
             alerts, threads = self.alerts, {*self._threads.values()}
         for thread in threads:
-            thread.follower.stop()
+            thread.follower.stop(0.0)  # all of them end together
+        deadline_s = time.monotonic() + JOIN_S
+        for thread in threads:
+            thread.follower.stop(max(deadline_s - time.monotonic(), 0.0))
         for alert in alerts:
             alert.begin_stop()
             if (judged := self._threads.get(alert)) is not None:
@@ -185,7 +213,7 @@ class AlertBook:
         for alert in alerts:
             alert.end_deliveries(deadline_s)
         for alert in alerts:
-            self.remove(alert)
+            self._detach(alert)
 
     def is_judged(self, alert: Alert) -> bool:
         """Return whether a thread judges an alert."""
@@ -216,12 +244,12 @@ class AlertBook:
     def publish(self, fired: Iterable[Fired]) -> None:
         """Add events to the list, and have them delivered."""
         for watch, firing, tick, row, position in fired:
-            alert = self._by_watch.get(watch)
-            if alert is None or row < alert.first_row:  # it was stopped meanwhile, or began later
-                continue
-            if not alert.spec.past and self._is_history(position):
-                continue
             with self._publishing:
+                alert = self._by_watch.get(watch)
+                if alert is None or row < alert.first_row:  # stopped meanwhile, or begun later
+                    continue
+                if not alert.spec.past and self._is_history(position):
+                    continue
                 event = AlertEvent(
                     number=self.events.stop,
                     alert=alert.name,

@@ -65,7 +65,7 @@ class Delivery:
         self._events, self._alert_id = events, alert_id
         self._hand_over, self._close, self._faults = hand_over, close, faults
         self._new, self._stopping = threading.Event(), threading.Event()
-        self._is_replaced = False
+        self._is_replaced = self._is_handed_on = False
         self._lock = threading.Lock()
         self._thread: BackgroundThread | None = None
 
@@ -92,11 +92,14 @@ class Delivery:
     def hand_on(self) -> int:
         """Stop, and return the number of the first event that another delivery has to take.
 
-        If a call blocks, that is the event after the one that is being handed over.
+        An event that waits to be tried again is that one. If a call blocks, it is the event after
+        the one that is being handed over.
         """
-        self.stop()
         with hold_interrupts(), self._lock:
             self._is_replaced = True
+        self.stop()
+        with hold_interrupts(), self._lock:
+            self._is_handed_on = True
             return self.next
 
     def _run(self) -> None:
@@ -135,10 +138,11 @@ class Delivery:
             except NotDelivered as problem:
                 self.is_failing = True
                 may_retry = problem.may_retry and attempt < MAX_ATTEMPTS - 1
+                is_left = may_retry and self._leave(event)
                 has_ended = not may_retry or self._stopping.is_set()
-                more = "; this event is left out" if has_ended else "; trying again"
+                more = "; this event is left out" if has_ended and not is_left else "; trying again"
                 self._faults.add_message("delivery", f"{problem}{more}")
-                if has_ended:
+                if has_ended or is_left:
                     return
             except BaseException as error:  # also SystemExit, and a cancelled task
                 self.is_failing = True
@@ -148,4 +152,14 @@ class Delivery:
                 self.is_failing = False
                 return
             self._stopping.wait(delay_s)
+            if self._leave(event):
+                return
             delay_s = min(2 * delay_s, MAX_DELAY_S)
+
+    def _leave(self, event: AlertEvent) -> bool:
+        """Leave an event to the delivery that replaces this one; return whether there is one."""
+        with self._lock:
+            if self._is_replaced and not self._is_handed_on:
+                self.next = event.number
+                return True
+            return False

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from tickerkit.alerts import AlertEvent
 from tickerkit.errors import InvalidArgument
 from tickerkit.feed.alert_delivery import NotDelivered
+from tickerkit.sources.http_log import HidesKeys
 from tickerkit.validation import check_path, check_text
 
 __all__ = ["CsvSink", "Webhook"]
@@ -55,6 +56,7 @@ class Webhook:
         # would hold up other threads for a tenth of a second. Plain HTTP needs no certificates.
         import httpx
 
+        self._hides_address = HidesKeys([str(httpx.URL(self.url))])
         self._client = httpx.Client(
             timeout=TIMEOUT_S,
             headers={"User-Agent": "tickerkit"},
@@ -72,7 +74,8 @@ class Webhook:
         content = json.dumps(_payload(event), allow_nan=False).encode()
         headers = {"Content-Type": "application/json"}
         try:
-            answer = self._client.post(self.url, content=content, headers=headers)
+            with self._hides_address:
+                answer = self._client.post(self.url, content=content, headers=headers)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             # Not its text, which may have the address.
             problem = f"the webhook at {self.host} can't be reached ({type(error).__name__})"

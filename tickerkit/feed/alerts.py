@@ -149,7 +149,10 @@ class FeedAlerts(FeedReaders):
             previous.stop()
             previous = None
         made = previous
-        if previous is None or previous.spec != spec or previous not in book.alerts:
+        continues = previous is not None and previous.spec == spec and previous in book.alerts
+        if previous is not None and continues and when is not None:
+            continues = book.set_function(previous, when)
+        if not continues:
             made = book.make_alert(spec, name)
         assert made is not None
         made.name = name or spec.describe()
@@ -160,8 +163,6 @@ class FeedAlerts(FeedReaders):
             if previous is not None and previous.spec != spec:
                 previous.ended_row = None
             book.start(made, when, previous)
-        elif when is not None:
-            book.set_function(made, when)
         cell.fill(made)
         if self._stopped:
             made.stop()
