@@ -268,8 +268,7 @@ def test_errors_are_counted_and_stop_nothing(
     assert "test_alerts.py" in feed.stats["last_error"]
     server.publish({"symbol": "A", "price": 1, "bid": 1})
     server.publish({"symbol": "A", "price": 5, "bid": 3})
-    until(lambda: alert.status == "running" and own.status == "running")
-    assert own.count == 1
+    until(lambda: alert.status == "running" and own.status == "running" and own.count == 1)
 
 
 class Hook:
