@@ -117,6 +117,23 @@ def test_recording_that_grows_is_read(
     writer.close()
 
 
+def test_recording_that_grows_has_days(
+    log: TickLog, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rows of today are not in the folders of their day yet."""
+    time = log.frame()["time"].iloc[0]
+    for count in (20, 21):
+        writer = RecordingWriter(tmp_path, clock=lambda: 1.8e9, partition="day")
+        writer.begin(log, 0)
+        writer.take(log.rows(), lambda *_: [])
+        sql = f"select count(*) from ticks where day = '{time.date()}'"
+        assert run(sql, tmp_path, "--csv") == 0
+        assert capsys.readouterr().out.split()[1] == str(count)
+        writer.close()
+        # A recorder repeats no tick that an earlier one has recorded.
+        log.append(read_ticks({"symbol": "AAPL", "price": 1, "time": time.value}), received=10**18)
+
+
 def test_damage_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What can be read is queried, and the exit code is 1."""
     path = write_csv(ticks(1, 2, 3), tmp_path / "t.csv")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tickerkit.errors import RecordingWarning, TickerkitError
 from tickerkit.storage.parquet import count_rows, read_each
-from tickerkit.storage.partitions import partition_files
+from tickerkit.storage.partitions import RECORDING, partition_files
 from tickerkit.storage.paths import working_path
 from tickerkit.storage.recording import load
 
@@ -87,6 +87,8 @@ def _add_files(
             warnings.warn(found.warning, stacklevel=2)
         # Missing numbers are null, not NaN.
         table = pa.Table.from_pandas(found.frame, preserve_index=False)
+        if _lacks_day(path) and "day" not in table.column_names:
+            table = table.append_column("day", table["time"].cast(pa.date32(), safe=False))
         name = f"_tickerkit_{number}_{len(parts)}"
         connection.register(name, table)
         parts.append(name)
@@ -106,6 +108,17 @@ def _find_readable(path: Path) -> list[Path]:
         rows = sum(count for _, count in found)
         warnings.warn(RecordingWarning(path, rows, problems), stacklevel=2)
     return [file for file, _ in found]
+
+
+def _lacks_day(path: Path) -> bool:
+    """Return whether a recording is not finished, but will be laid out by day.
+
+    Until its first file is finished, nothing says so; then it may be.
+    """
+    if path.parent.name != RECORDING:
+        return False
+    finished = [*path.parent.parent.glob("[!._]*=*/**/*.parquet")]
+    return not finished or any("day" in _keys(each) for each in finished)
 
 
 def _keys(path: Path) -> tuple[str, ...]:
