@@ -441,7 +441,8 @@ def test_lines_of_an_earlier_server_are_hidden(
         candles = feed.chart("candles")
         until(lambda: [t.name for t in candles.data] == ["MSFT"])
         restarted.publish(tick("AAPL", 4, 6))
-        until(lambda: note(asked) == note(bars) == ("info", ""))
+        until(lambda: note(asked) == ("info", ""))
+        until(lambda: note(bars) == ("info", "2 more symbols; choose with symbols="))
         for figure in (whole, later):
             until(lambda figure=figure: shown(figure) == {"AAPL", "MSFT", "BTC-USD"})
             until(lambda figure=figure: lines(figure)["AAPL"][-1] == 4)

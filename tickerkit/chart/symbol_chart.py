@@ -11,6 +11,7 @@ from tickerkit.chart.figure.figure import LiveFigure
 from tickerkit.chart.indicator_lines import IndicatorDrawer, count_panes
 from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.lines import LineDrawer
+from tickerkit.chart.notes import list_present
 from tickerkit.chart.panes import layout_panes
 from tickerkit.log import Rows
 
@@ -37,7 +38,6 @@ class SymbolDrawer:
         indicators: which indicators to draw.
 
     Attributes:
-        undrawn: always 0; `LineDrawer` counts the symbols that it does not draw.
         is_empty: whether nothing is drawn yet.
     """
 
@@ -53,7 +53,7 @@ class SymbolDrawer:
         percent: bool = False,
         indicators: Sequence[IndicatorSpec] = (),
     ) -> None:
-        self.undrawn = 0
+        self._asked = symbols
         self.is_empty = True
         self._feed, self._figure = feed, figure
         self._column, self._is_percent = column, percent
@@ -77,6 +77,11 @@ class SymbolDrawer:
     def find_base(self, symbol: str) -> str | None:
         """Return the uid of the line since whose first value the symbol's change is shown."""
         return self._line.find_uid(symbol) if self._line and self._is_percent else None
+
+    @property
+    def undrawn(self) -> int:
+        """The number of symbols that are not drawn, since only one is."""
+        return max(0, len(self._asked or list_present(self._feed.current)) - 1)
 
     @property
     def uids(self) -> Iterable[str]:

@@ -411,6 +411,27 @@ def test_indicators_are_drawn_and_offered(
     assert board.choices["indicators"] == []
 
 
+def test_view_of_one_symbol_says_which_it_is(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Candles, and indicators over lines, choose the first symbol; lines show all again."""
+    board = feed.dashboard("candles")
+    assert board.choices["symbol"] is None
+    server.publish(TICKS)
+    until(lambda: board.choices["symbol"] == "AAPL")
+    until(lambda: [t.name for t in board.figure.data] == ["AAPL"])
+    board.choose(symbol=None)
+    assert board.choices["symbol"] == "AAPL"
+    board.choose(view="price")
+    assert board.choices["symbol"] is None
+    until(lambda: {t.name for t in board.figure.data} == {"AAPL", "MSFT"})
+    board.choose(indicators=["sma(5)"])
+    assert board.choices["symbol"] == "AAPL"
+    board.choose(symbol="MSFT")
+    board.choose(indicators=[])
+    assert board.choices["symbol"] == "MSFT"
+
+
 def test_indicator_of_ones_own_can_be_chosen_again(feed: tk.Feed) -> None:
     """A page knows it by its name alone."""
 

@@ -3,7 +3,11 @@
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 
-import { Backlog, nameReplaced } from "../../../tickerkit/chart/figure/plot_updates.js";
+import {
+  Backlog,
+  nameReplaced,
+  UPDATE_PLOT,
+} from "../../../tickerkit/chart/figure/plot_updates.js";
 
 const DATA = [{ uid: "a" }, { uid: "b" }];
 const restyle = (style, traces = [0], data = DATA) =>
@@ -63,4 +67,16 @@ test("after a slow draw the page rests for as long, and then draws what is newes
   assert.equal(isDrawn, false);
   mock.timers.reset();
   mock.restoreAll();
+});
+
+test("an axis that Python makes and fills in one message is changed by its parts alone", () => {
+  const relayout = mock.fn();
+  const update = mock.fn();
+  const view = { Plotly: { relayout, update }, plot: {}, figure: { layout: {}, data: [] } };
+  const changes = { yaxis2: {}, "yaxis2.domain": [0, 0.2], legend2: {}, title: {} };
+  UPDATE_PLOT.relayout(view, { relayout_data: changes });
+  UPDATE_PLOT.update(view, { style_data: {}, layout_data: changes, style_traces: null });
+  const wanted = { "yaxis2.domain": [0, 0.2], legend2: {}, title: {} };
+  assert.deepEqual(relayout.mock.calls[0].arguments[1], { ...wanted, _doNotReportToPy: true });
+  assert.deepEqual(update.mock.calls[0].arguments[2], wanted);
 });

@@ -114,6 +114,8 @@ class Dashboard(anywidget.AnyWidget):
         self.figure = self._chart.figure
         self._record = Recording()
         self._events = EventList()
+        # Whether the chart's symbol was picked for the user, since the view shows only one.
+        self._is_picked = False
         self._exchange = Exchange(
             self._events, self._collect, self._report, lambda message: self.send(message)
         )
@@ -216,7 +218,7 @@ class Dashboard(anywidget.AnyWidget):
         shown.events.read(shown.feed)
         with self._lock:
             if shown is self._charted:
-                if self._offer_columns():
+                if self._offer_columns() or self._lacks_symbol:
                     self._redraw()
                 self._chart.choose_legend(self.choices, len(shown.watchlist.symbols))
         SENDER.request(self)
@@ -263,6 +265,8 @@ class Dashboard(anywidget.AnyWidget):
         if "indicators" in chosen:
             texts = self._chart.parse_indicators(chosen["indicators"])
             chosen = cast("DeskChoices", {**chosen, "indicators": texts})
+        if "symbol" in chosen:
+            self._is_picked = False
         self._set(**self._fit_column(chosen))
         choices = self.choices
         changed = {name for name, value in choices.items() if value != before.get(name)}
@@ -301,7 +305,26 @@ class Dashboard(anywidget.AnyWidget):
         self._set(paused=not change["new"])
         SENDER.request(self)
 
+    @property
+    def _lacks_symbol(self) -> bool:
+        """Whether the view shows one symbol, and could show one."""
+        choices = self.choices
+        is_of_one = choices["view"] == "candles" or bool(choices["indicators"])
+        return is_of_one and choices["symbol"] is None and bool(self._charted.watchlist.symbols)
+
+    def _pick_symbol(self) -> None:
+        """Pick the first symbol for a view of one, so that the page says which the chart shows.
+
+        Lines show all symbols again, unless the user has chosen one meanwhile.
+        """
+        if self._is_picked and self.choices["symbol"] is not None:
+            self._set(symbol=None)
+        self._is_picked = self._lacks_symbol
+        if self._is_picked:
+            self._set(symbol=self._charted.watchlist.symbols[0])
+
     def _redraw(self) -> None:
+        self._pick_symbol()
         shown = self._charted
         self._chart.draw(shown.feed, self.choices, len(shown.watchlist.symbols))
 

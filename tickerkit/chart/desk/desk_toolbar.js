@@ -97,7 +97,9 @@ export class DeskToolbar {
       view,
     );
     const isOne = feeds.length < 2;
-    const all = feeds.map((name, at) => ({
+    const hasBars = view === "candles" || indicators.length > 0; // bars are of one symbol
+    const offersAll = !(isOne && hasBars && symbol !== null);
+    const all = (offersAll ? feeds : []).map((name, at) => ({
       value: JSON.stringify([at, null]),
       text: isOne ? ALL : `all of ${name}`,
       group: isOne ? "" : name,
@@ -123,7 +125,6 @@ export class DeskToolbar {
       bars.map((value) => ({ value: String(value), text: writeBar(value) })),
       String(bar),
     );
-    const hasBars = view === "candles" || indicators.length > 0;
     this.bar.element.hidden = !hasBars;
     this.volume.hidden = view !== "candles" || !menu.is_market;
     this.volume.setAttribute("aria-pressed", String(volume));

@@ -156,8 +156,10 @@ export class DeskView {
     this.feeds.update(status, this.#desk.isSilent);
     const { is_on, text, error } = status.record;
     this.record.update(is_on ? "stop" : "record", is_on ? "Stop recording" : "Record", is_on);
-    setText(this.recorded, error || text);
-    this.recorded.title = error || text;
+    const recorded = error || text;
+    if (this.recorded.textContent?.length !== recorded.length) this.#hasRoomChanged = true;
+    setText(this.recorded, recorded);
+    this.recorded.title = recorded;
     this.recorded.classList.toggle("tkd-wrong", Boolean(error));
     const [feed] = status.feeds;
     const waits = feed && (feed.status === "live" || feed.status === "connecting");
@@ -172,6 +174,8 @@ export class DeskView {
    */
   showEvents(events, isPast) {
     this.ribbon.add(events, isPast);
+    const said = isPast ? undefined : events.findLast(({ type }) => type === "message");
+    if (said) this.toolbar.indicators.explain(said.text);
     this.#drawPermission();
   }
 

@@ -42,10 +42,11 @@ export class Headline {
    * @param {DeskMenu} menu
    * @param {WatchRows} rows
    */
-  draw({ feed, symbol, window }, menu, rows) {
+  draw({ feed, symbol, window, view, indicators }, menu, rows) {
     const row = rows.find(feed, symbol);
     const isMany = menu.feeds.length > 1 || rows.size !== 1;
-    this.all.hidden = symbol === null || !isMany;
+    const hasBars = view === "candles" || indicators.length > 0; // bars are of one symbol
+    this.all.hidden = symbol === null || !isMany || hasBars;
     setText(this.name, symbol ?? (rows.size === 1 ? firstOf(rows).symbol : "All symbols"));
     const shown = row ?? (symbol === null && rows.size === 1 ? firstOf(rows) : undefined);
     if (shown) {

@@ -15,6 +15,7 @@ export class IndicatorMenu {
   #entries = [];
   /** @type {string[]} */
   #chosen = [];
+  #typed = "";
   #key = "";
 
   /** @param {(indicators: string[]) => void} onChoose */
@@ -35,14 +36,20 @@ export class IndicatorMenu {
     });
     this.chosen = make("ul", { class: "tkd-chosen", "aria-label": "indicators in the chart" });
     this.list = make("ul", { class: "tkd-entries", "aria-label": "all indicators" });
+    this.note = make("p", { class: "tkd-wrong", role: "alert" });
+    this.note.hidden = true;
     this.panel = make("div", { class: "tkd-popover", role: "dialog", "aria-label": "indicators" }, [
       this.input,
+      this.note,
       this.chosen,
       this.list,
     ]);
     this.panel.hidden = true;
     this.element = make("div", { class: "tkd-indicators" }, [this.button.element, this.panel]);
-    this.input.addEventListener("input", () => this.#drawList());
+    this.input.addEventListener("input", () => {
+      this.note.hidden = true;
+      this.#drawList();
+    });
     this.input.addEventListener("keydown", (event) => this.#onInputKey(event));
     this.element.addEventListener("keydown", (event) => this.#onKey(event));
     this.element.addEventListener("focusout", ({ relatedTarget }) => {
@@ -72,6 +79,16 @@ export class IndicatorMenu {
     this.#drawList();
   }
 
+  /** Say why the kernel refused what was typed, which can be mended. @param {string} text */
+  explain(text) {
+    if (this.panel.hidden || !this.#typed) return;
+    setText(this.note, text);
+    this.note.hidden = false;
+    this.input.value = this.#typed;
+    this.#typed = "";
+    this.input.select();
+  }
+
   /** @param {boolean} isOpen */
   #toggle(isOpen) {
     if (this.panel.hidden !== isOpen) return;
@@ -81,6 +98,7 @@ export class IndicatorMenu {
     document[change]("pointerdown", this.onPointer);
     if (!isOpen) return;
     this.input.value = "";
+    this.note.hidden = true;
     this.#drawList();
     this.#place();
     this.input.focus();
@@ -139,6 +157,8 @@ export class IndicatorMenu {
     event.preventDefault();
     event.stopPropagation();
     const typed = this.input.value.trim();
+    this.#typed = typed;
+    this.note.hidden = true;
     const buttons = this.list.querySelectorAll("button");
     if (buttons.length === 1) buttons[0].click();
     else if (typed && !this.#chosen.includes(typed)) this.#onChoose([...this.#chosen, typed]);

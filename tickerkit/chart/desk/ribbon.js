@@ -10,7 +10,6 @@ import { formatClock } from "./written_values.js";
 
 const MAX_EVENTS = 200;
 const TYPES = /** @type {const} */ (["alert", "gap", "message"]);
-const SHAPES_OF_EVENTS = { alert: "◆", gap: "▯", message: "›" };
 const NOTHING = "Alerts, gaps and messages will be listed here.";
 
 export class Ribbon {
@@ -26,10 +25,7 @@ export class Ribbon {
     this.#onChoose = onChoose;
     this.buttons = TYPES.map((type) => {
       const button = make("button", { type: "button", class: "tkd-type", "data-type": type });
-      button.append(
-        make("span", { class: "tkd-shape", "aria-hidden": "true", text: SHAPES_OF_EVENTS[type] }),
-        make("span"),
-      );
+      button.append(makeIcon(type), make("span"));
       button.addEventListener("click", () => this.#flip(type));
       return button;
     });
@@ -126,7 +122,7 @@ export class Ribbon {
         text: formatClock(time_ms, this.#zone),
         datetime: Number.isNaN(time.getTime()) ? undefined : time.toISOString(),
       }),
-      make("span", { class: "tkd-shape", "aria-hidden": "true", text: SHAPES_OF_EVENTS[type] }),
+      makeIcon(type),
       make("span", { class: "tkd-kind", text: type }),
     ]);
     if (symbol) {

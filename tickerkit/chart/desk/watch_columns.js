@@ -54,6 +54,7 @@ const MARK_PX = 15;
  * @returns {WatchColumn[]}
  */
 export function listColumns({ others, is_quoted, is_market, feeds }, column, { hasGaps }) {
+  const names = shortenNames(feeds);
   /** @type {(WatchColumn | false)[]} */
   const columns = [
     {
@@ -71,9 +72,9 @@ export function listColumns({ others, is_quoted, is_market, feeds }, column, { h
       label: "Feed",
       title: "where it comes from",
       sort: "feed",
-      rank: 3,
+      rank: 1.5,
       isText: true,
-      write: (row) => feeds[row.feed] ?? "",
+      write: (row) => names[row.feed] ?? "",
     },
     {
       key: "last",
@@ -190,6 +191,15 @@ export function listColumns({ others, is_quoted, is_market, feeds }, column, { h
     },
   ];
   return columns.filter((each) => each !== false);
+}
+
+/** Leave out the host that all names have: ":8000" and ":8001". @param {string[]} names */
+function shortenNames(names) {
+  const hosts = names.map((name) => name.slice(0, Math.max(0, name.lastIndexOf(":"))));
+  const [host] = hosts;
+  return hosts.every((each) => each === host)
+    ? names.map((name) => name.slice(host.length))
+    : names;
 }
 
 /** Return what stands before, as, and behind the newest value. @param {WatchRow} row */
