@@ -154,7 +154,7 @@ class OnBars:
 
 
 class OwnBarCondition:
-    """Fires when what a function says of a symbol's bars becomes true.
+    """Fires when what a function returns for a symbol's bars becomes true.
 
     Args:
         function: called with a frame of the newest closed bars of one symbol, for each bar that
@@ -168,7 +168,7 @@ class OwnBarCondition:
     def __init__(self, function: Callable[[pd.DataFrame], Any], length_ns: int, name: str) -> None:
         self.function, self.length_ns, self.name = function, length_ns, name
         self._bars: dict[int, deque[Bar]] = {}
-        # What it said of the newest bar of each symbol; None where it was not asked.
+        # What it returned for the newest bar of each symbol; None where it was not called.
         self._truth: dict[int, bool | None] = {}
 
     def judge(self, view: BarView, codes: Set[int] | None) -> list[Firing]:

@@ -109,7 +109,7 @@ class Judge:
             while start < cut:
                 stop = min(cut, start + BLOCK_ROWS)
                 yield from self._judge(rows.part(start, stop))
-                # Only now: who waits until all is judged expects its events, too.
+                # Not before the events are listed: a caller that waits for this row expects them.
                 start = self.row = stop
 
     def has_value(self, watch: Watch, column: str) -> bool:
@@ -135,8 +135,8 @@ class Judge:
 
         Args:
             now_ns: the time, epoch ns of the clock that `received` is of.
-            max_lag_ns: judge nothing if the newest row was received later than so long after its
-                time, as in a replay.
+            max_lag_ns: judge nothing if the newest row was received later than this after its time,
+                as in a replay.
         """
         time_ns, received_ns = self._newest
         if self._clock.now_ns is None or abs(received_ns - time_ns) > max_lag_ns:

@@ -29,7 +29,7 @@ class RollingLow:
     Only values that may still be the lowest are kept: each is below all that came after it.
 
     Args:
-        within_ns: the time; a value of exactly so long ago counts.
+        within_ns: the time; a value that is exactly this old counts.
     """
 
     def __init__(self, within_ns: int) -> None:

@@ -15,10 +15,10 @@ __all__ = ["Silence"]
 
 
 class Silence:
-    """Fires once after the last tick of a symbol, when the log's clock has gone on for too long.
+    """Fires once after the last tick of a symbol, when too much time has passed on the log's clock.
 
-    The clock goes on with the ticks of all symbols, and stands still in gaps. `wake` judges by a
-    clock that goes on without ticks: the event is the same.
+    The ticks of all symbols move the clock; it stands still in gaps. `wake` judges by a clock that
+    moves without ticks: the event is the same.
 
     Args:
         limit_ns: after how long; None for 20 usual intervals of the symbol, and 10 s at least.

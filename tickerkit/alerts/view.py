@@ -124,7 +124,7 @@ class View:
         rows: the ticks.
         clock: the clock of the log at each tick, int64 ns, (N,).
         gaps: the gaps right before the first tick.
-        is_past: whether what fires here is left out: a new alert sees the ticks of before it.
+        is_past: whether what fires here is left out: a new alert first sees earlier ticks.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class View:
     def _lags(self) -> Array:
         rows = self.rows
         lags = (rows.array("received") - rows.array("time")) / NS_PER_S
-        # A trade of before now, which a venue sent again, says nothing about the way that it came.
+        # The lag of a past trade, which a venue sends again, is not that of the connection.
         dictionary = rows.dictionaries.get("origin")
         if dictionary is not None and len(dictionary.words) > (LIVE in dictionary.words):
             codes = rows.array("origin")

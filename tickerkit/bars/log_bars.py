@@ -202,7 +202,7 @@ class _SeriesReader:
 
 
 def _take(kept: dict[Any, Any], key: Hashable, make: Callable[[], Kept]) -> Kept:
-    """Return what is kept by a key, made if there is none; the least recently used goes."""
+    """Return what is kept by a key, made if there is none; the least recently used is dropped."""
     found: Kept = kept.pop(key) if key in kept else make()
     kept[key] = found  # a dict is in the order of insertion: most recently used last
     while len(kept) > MAX_KEPT:

@@ -17,7 +17,7 @@ from tickerkit.ticks import Array
 __all__ = ["BarSeries"]
 
 KINDS = {"row": "i8", "last_row": "i8", "ticks": "i8", "time": "i8", "revised": "?"}
-# A series keeps the columns of so many indicators, those that were used last.
+# How many indicators of a series are kept: those that were used last.
 MAX_INDICATORS = 64
 # Bars that the log has dropped are kept while there are fewer than this, or than a quarter of all.
 MAX_DROPPED = 4 * CHECKPOINT_BARS
@@ -27,7 +27,7 @@ class BarSeries:
     """The bars of one symbol since its first tick, kept up to date from new ticks alone.
 
     Ticks that the log drops change no bar here: so the columns of an indicator, computed from
-    these bars, stay as they are. A bar goes when all of its ticks are dropped.
+    these bars, stay as they are. A bar is dropped when all of its ticks are.
 
     Bars are numbered from the first one ever held; number `start` is at index 0 of the arrays.
 
@@ -128,7 +128,7 @@ class BarSeries:
         return pd.DataFrame(columns, index=time_index(self.column("time")[indices], "time"))
 
     def trim(self, first_row: int) -> None:
-        """Let the oldest bars go that have no tick in the log, which begins at `first_row`."""
+        """Drop the oldest bars that have no tick in the log, which begins at `first_row`."""
         size = self.stop - self.start
         quarter = max(size // 4, MAX_DROPPED)
         rows = self.column("last_row")
@@ -143,7 +143,7 @@ class BarSeries:
             return
         self.arrays = {name: each[count:size].copy() for name, each in self.arrays.items()}
         self.start += count
-        # An indicator that nobody has asked for in so long begins anew.
+        # An indicator that was last asked for before these bars starts from the beginning.
         for key in [key for key, each in self._columns.items() if each.valid < self.start]:
             del self._columns[key]
         for columns in self._columns.values():

@@ -23,7 +23,7 @@ ALERT_COLOUR = "#c98a00"
 MARK = {"symbol": "circle", "size": 7, "color": ALERT_COLOUR}
 LEVEL_NAME = "alert"
 LEVEL_LINE = {"color": ALERT_COLOUR, "width": 1, "dash": "dash"}
-# Of a symbol's alerts, only the first so many since the chart was made have their text.
+# How many marks of a symbol, the first since the chart was made, have a text.
 MAX_TEXTS = 2000
 # In the legend, after all lines.
 RANK = 3000

@@ -14,7 +14,7 @@ __all__ = [
     "name_legend",
 ]
 
-# Pixels. A figure of default height is so much higher with each pane.
+# Pixels that each pane adds to a figure of default height.
 PANE_HEIGHT = 80
 # Above each pane its legend has a line of its own: no line of the pane hides it.
 HEADER_HEIGHT = 24

@@ -78,9 +78,9 @@ def watch(
         list[str] | None,
         typer.Option(
             metavar="TEXT",
-            help='Print a line each time: "AAPL > 200", "AAPL bid < 190", "AAPL crosses 200", '
-            '"AAPL moves 1% in 5min", "AAPL silent", "AAPL silent 30s", "AAPL lag > 2" (seconds) '
-            "or gap; * for every symbol. May be given several times.",
+            help='Print a line each time that this happens: "AAPL > 200", "AAPL bid < 190", '
+            '"AAPL crosses 200", "AAPL moves 1% in 5min", "AAPL silent", "AAPL silent 30s", '
+            '"AAPL lag > 2" (seconds) or "gap"; * for every symbol. May be given several times.',
         ),
     ] = None,
     every: Every = 10.0,

@@ -50,7 +50,7 @@ class Alert:
         self.name = name
         self.spec = spec
         self.count = 0
-        # What is found before this row is of before the alert.
+        # Events at earlier rows are from before the alert was made.
         self.first_row = 0
         # The row up to which it was judged when the feed stopped; None if it was not.
         self.ended_row: int | None = None

@@ -21,9 +21,9 @@ __all__ = ["AlertBook"]
 
 # How often silences are judged while no tick comes.
 IDLE_S = 1.0
-# What may be on its way: by the clock, a silence is noticed so much later than by a tick.
+# How much later the clock notices a silence than a tick does: ticks may be on their way.
 MARGIN_NS = 1_000_000_000
-# Ticks of longer ago are a replay's: its time does not go on with this machine's clock.
+# Ticks that are older belong to a replay, whose time does not follow this machine's clock.
 MAX_LIVE_LAG_NS = 60_000_000_000
 
 

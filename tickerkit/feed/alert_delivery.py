@@ -72,8 +72,7 @@ class Delivery:
     def wake(self) -> None:
         """Note that the alert has a new event."""
         self._new.set()
-        # The lock: who stops this delivery, and has another one continue, must see a thread that
-        # is about to start.
+        # The lock: `hand_on` must see a thread that is about to start.
         with hold_interrupts(), self._lock:
             if self._thread is None and not self._stopping.is_set():
                 self._thread = start_thread(self._run, "tickerkit alert delivery", UserThread)

@@ -50,13 +50,13 @@ class FeedAlerts(FeedReaders):
         sound: bool = False,
         name: str | None = None,
     ) -> Alert:
-        """Say when something happens: exactly once for each time that it does.
+        """Notify when a condition becomes true: exactly once each time.
 
         Ticks are judged in the order of the log, each symbol by itself, in a thread of its own;
         after a break the judging continues with the tick after the last. It judges by the ticks
         alone, so a replay of a recording, at any speed, fires at the same ticks (with `past=True`,
-        also from the first tick on). What fired is listed in `feed.alerts`, and marked in charts
-        and dashboards of this feed.
+        also from the first tick on). Events are listed in `feed.alerts`, and marked in charts and
+        dashboards of this feed.
 
         A condition fires when it becomes true. So the first tick of a symbol never fires, and a
         price that stays above a level fires once. Pass one of `above` (or `below`, or both),
@@ -69,36 +69,37 @@ class FeedAlerts(FeedReaders):
             symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default.
             above: fires when the value goes from at most this level to more.
             below: fires when the value goes from at least this level to less.
-            crossing: fires when the value comes to the other side of this level, either way.
-            column: the column of these values, such as "bid" or "temperature".
+            crossing: fires when the value goes to the other side of this level, up or down.
+            column: the column of these values, such as "bid" or "temperature". While no tick has
+                had a number in it, `alert.status` is "waiting".
             move: fires when the value has risen from its lowest, or fallen from its highest, by
                 this percentage within the time `within`. It then measures from this tick on.
             within: that time: "5min", a timedelta, or seconds.
             silence: fires when no tick of a symbol has come for this time, such as "30s"; True for
-                20 of the usual intervals between its ticks, and 10 seconds at least. The time is
-                that of the ticks of all symbols; while none comes, of the clock. In gaps, and
-                without a connection, it stands still.
+                20 times the usual interval between its ticks, and at least 10 seconds. Time passes
+                with the ticks of all symbols; while no tick comes at all, with this machine's
+                clock. It stands still in gaps, and while there is no connection.
             gap: fires at the first tick after each gap of `feed.gaps`.
-            lag: fires when a tick is received more than so many seconds after its time.
+            lag: fires when a tick is received more than this many seconds after its time.
             when: a function of your own. It gets a frame of successive ticks, with the columns of
                 `feed.frame()`, and returns a truth value for each row. It fires where that becomes
-                true for a symbol. Frames may have any number of rows, so each row has to be judged
-                by itself. The function has a thread of its own, and may be slow.
+                true for a symbol. A frame may have any number of rows, so judge each row by itself.
+                The function is called in its own thread, and may be slow.
             bars: judge the bars of `column` of this length, such as "1min", instead of ticks: their
                 closes, for levels and moves. `when` gets the newest bars of one symbol, at most
-                1,000, with the columns of `feed.bars()`, and returns whether it holds for the last.
+                1,000, with the columns of `feed.bars()`, and returns whether the last fulfils it.
                 A bar is judged once, when the first tick of a later bar closes it; the event has
-                that tick. A tick that comes late for a closed bar is in no bar here.
-            past: judge the ticks from before now, too: those held, and the history that a feed gets
+                that tick. A tick that comes late for a closed bar is left out.
+            past: also judge earlier ticks: those that the feed holds, and the history that it gets
                 when it connects.
             call: called with each `AlertEvent`, in a thread of its own; may be a coroutine
                 function. What it raises is counted in `alert.faults`, and the calls continue.
             webhook: address to which each event is posted as JSON, in a thread of its own. It is
                 tried again for about ten minutes while the server can't be reached, answers with
                 an HTTP status of 5xx, or asks to wait. A server may get an event twice, if only its
-                answer was lost: `number` tells.
+                answer was lost: two with the same `number` are the same event.
             csv: file to which a line is appended for each event; alerts may share one.
-            notify: have the dashboard's page show a notification of the browser.
+            notify: have the dashboard's page show a notification by the browser.
             sound: have the dashboard's page make a sound.
             name: name of the alert; by default what it watches, such as "AAPL > 200".
 

@@ -28,9 +28,9 @@ class FeedBooks:
         """Return the newest order book of a symbol: its bids and asks with their sizes.
 
         A book comes with ticks that have `bids` and `asks`, lists of `[price, size]`, or from a
-        venue's channel "book". From a server it comes at most ten times a second, always the newest
-        one; from a relay of a broker's stream not at all. It is kept beside the ticks: no frame,
-        file, recording or replay of ticks has it. Of each side the 1,000 best levels are held.
+        venue's channel "book". A server sends the newest book, at most ten times a second; a
+        relay of a broker's stream sends none. It is kept beside the ticks: no frame, file,
+        recording or replay of ticks has it. Of each side the 1,000 best levels are held.
 
         Args:
             symbol: the symbol.
@@ -40,7 +40,7 @@ class FeedBooks:
             `size` and `total` (float64; the sum of the sizes from the best level to this one); the
             bids first, each side with its best level first. It has no rows if there is no book, as
             for a symbol that is not known yet. `attrs` has the book's `symbol`, `time`, `received`
-            (UTC), `epoch` and `seq` (the newest tick of then).
+            (UTC), `epoch` and `seq` (of the newest tick at that time).
 
         Raises:
             InvalidArgument: `symbol` is not text.

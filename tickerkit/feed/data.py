@@ -158,10 +158,10 @@ class FeedData(FeedBooks):
         """Return the ticks held as a `pyarrow.Table`.
 
         The table is a snapshot over the feed's own memory: without `symbol`, 10,000,000 ticks take
-        a few milliseconds, and nothing is copied but text of more than 65,536 values. It stays as
-        it is while ticks come, and when the feed is gone. The feed itself is a table, too: SQL of
-        DuckDB and of marimo, Polars, pandas and pyarrow read it by its name, a fresh snapshot each
-        time.
+        a few milliseconds, and nothing is copied except text columns with more than 65,536
+        different values. It stays as it is while ticks come, and when the feed is gone. The feed
+        itself is a table, too: DuckDB, SQL cells of marimo, Polars, pandas and pyarrow read it, a
+        fresh snapshot each time.
 
         Args:
             symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default.
@@ -223,16 +223,16 @@ class FeedData(FeedBooks):
         `last`, to the new ticks and that number.
 
         Indicators are columns of the bars, computed once for each bar; only the newest bar, and
-        bars that a late tick changed, are computed again. They go on from bar to bar: an interval
-        without a trade has no bar, a gap in the ticks leaves out what was in it, and bars that the
-        feed drops change nothing in those that stay. Where TA-Lib has an indicator, its values,
+        bars that a late tick changed, are computed again. They continue from bar to bar: an
+        interval without a trade has no bar, ticks in a gap are left out, and bars that the feed
+        drops change nothing in the other bars. Where TA-Lib has an indicator, its values,
         and the first bars without a value (NaN), are TA-Lib's.
 
         Args:
             interval: length of a bar: "10s", "1min", a timedelta, or seconds.
             symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default.
-            value: the column whose bars these are, such as "bid" or "temperature", or "mid", the
-                middle of bid and ask. Ticks count that have a number in it.
+            value: the column to make bars of, such as "bid" or "temperature", or "mid", the middle
+                of bid and ask. Only ticks with a number in it count.
             indicators: further columns: names such as "sma(20)" or "vwap", see `tk.indicators()`,
                 or indicators of your own, each of which names its column:
 
@@ -243,9 +243,8 @@ class FeedData(FeedBooks):
                   or a tuple or dict of several, if the class names them: `columns = ("fast",
                   "slow")`. Each symbol has an object of its own. The newest bar changes with each
                   tick; then a copy of the object as it was before this bar (by `copy.deepcopy`)
-                  gets the bar again, so that `update` need not care.
-                - an indicator of talipp, such as `talipp.indicators.KAMA(14, 2, 30)`: it has some
-                  forty that tickerkit has not.
+                  gets the bar again, so `update` needs no code for that.
+                - an indicator of the library talipp, such as `talipp.indicators.KAMA(14, 2, 30)`.
             last: only the newest bars of each symbol: how many. Indicators are those of all bars.
 
         Returns:

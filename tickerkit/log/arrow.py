@@ -29,8 +29,8 @@ UNKNOWN: Any = object()
 # Text that each row has.
 FULL = ("symbol", "epoch")
 # DuckDB asks an object for its columns, and some milliseconds later for its rows, in another thread
-# perhaps. A column that begins in between would make the query fail. So for this time, rows have
-# the columns that were told last.
+# perhaps. A column that begins in between would make the query fail. So for this time, the rows
+# have the columns that were returned last.
 SAME_COLUMNS_S = 2.0
 
 

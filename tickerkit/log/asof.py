@@ -43,7 +43,7 @@ class AsofMatches:
         self.start = 0
 
     def drop(self, left_start: int, right_start: int) -> None:
-        """Forget the rows before these; what matched one of them is matched anew."""
+        """Forget the rows before these; the rows that matched one of them are matched again."""
         if right_start > self._right_start:
             for key, right in self._right.items():
                 right.drop(right_start)

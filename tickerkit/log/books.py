@@ -32,7 +32,7 @@ class Book(NamedTuple):
         time: when it was so, in epoch ns.
         received: when it was received, in epoch ns.
         epoch: the epoch that the log was in.
-        seq: the newest tick of then; 0 before the first.
+        seq: of the newest tick at that time; 0 before the first.
         number: the number of the book among those that the log was given, from 1.
     """
 

@@ -6,13 +6,12 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable
-from importlib import resources
 from typing import Any
 
 import anywidget
 import traitlets
 
-from tickerkit.runtime.page_modules import join_modules
+from tickerkit.runtime.page_modules import join_files
 from tickerkit.runtime.presence import PresenceLease
 from tickerkit.runtime.scheduler import SENDER
 from tickerkit.runtime.subshells import deliver_as_addressed
@@ -42,9 +41,7 @@ class LiveCard(anywidget.AnyWidget):
         card: the id by which the page finds the outputs.
     """
 
-    _esm = join_modules(
-        (resources.files("tickerkit") / "runtime" / name).read_text("utf-8") for name in PARTS
-    )
+    _esm = join_files(f"runtime/{name}" for name in PARTS)
     card = traitlets.Unicode().tag(sync=True)
     min_interval_s = UPDATE_S
 

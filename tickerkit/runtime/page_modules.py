@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from importlib import resources
 
-__all__ = ["join_modules"]
+__all__ = ["join_files", "join_modules", "read_file"]
 
 _IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 _DOC_COMMENT = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/\n", re.MULTILINE | re.DOTALL)
 _LINE_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
 _INDENT = re.compile(r"^ +", re.MULTILINE)
+
+
+def read_file(path: str) -> str:
+    """Return the text of a file, by its path in the package."""
+    return (resources.files("tickerkit") / path).read_text("utf-8")
+
+
+def join_files(paths: Iterable[str]) -> str:
+    """Join the JavaScript modules of these files to one, see `join_modules`."""
+    return join_modules(read_file(path) for path in paths)
 
 
 def join_modules(modules: Iterable[str]) -> str:

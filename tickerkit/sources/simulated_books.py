@@ -16,7 +16,7 @@ __all__ = ["SimulatedBooks"]
 LOG_SIZE_SIGMA, WALL_PART, WALL_FACTOR = 0.6, 0.04, 6.0
 # A level two thirds of `DEEP` levels from the best has twice its size.
 DEEP = 15.0
-# A size stays so long, on average, and changes by up to this part.
+# How long a size stays, on average, and by which share it changes at most.
 CHANGE_NS, CHANGE_PART = 3_000_000_000, 0.5
 
 

@@ -217,7 +217,7 @@ def from_csv(path: Path, partition: Sequence[str] = ()) -> None:
     csv.unlink()
     sidecar_path(csv).unlink(missing_ok=True)
     if partition:
-        # An empty folder is none of a data set. Another recorder may have a file in it.
+        # An empty folder is no part of a data set. Another recorder may have a file in it.
         with contextlib.suppress(OSError):
             path.parent.rmdir()
 

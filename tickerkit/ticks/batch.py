@@ -33,7 +33,7 @@ class Levels(NamedTuple):
         bids: the highest price first; None if the tick does not say: then they stay as they were.
         asks: likewise, the lowest price first.
         time: when it was so, in epoch ns; `NO_TIME` if that is not known.
-        seq: the newest tick of then, in the numbering of another log; 0 without one.
+        seq: of the newest tick at that time, in the numbering of another log; 0 without one.
     """
 
     symbol: str

@@ -1,4 +1,4 @@
-"""Levels: how the bids and asks of an order book are read, as a tick brings them."""
+"""Levels: reads the bids and asks of an order book in a tick."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def is_levels(value: object) -> bool:
 def read_side(name: str, given: Sequence[Any] | npt.NDArray[Any]) -> tuple[Side, int]:
     """Return the levels of one side, the best first, and how many were too many.
 
-    Levels of size 0 are none. Of two levels with one price the later one counts. Beyond
+    Levels of size 0 are left out. Of two levels with one price the later one counts. Beyond
     `MAX_LEVELS` the worst are left out.
 
     Args:
@@ -41,7 +41,7 @@ def read_side(name: str, given: Sequence[Any] | npt.NDArray[Any]) -> tuple[Side,
             the size is ignored.
 
     Raises:
-        BadTick: a level is none; the error names the field and its place, such as `bids[3]`.
+        BadTick: a level is invalid; the error names the field and its place, such as `bids[3]`.
 
     Example:
         >>> read_side("bids", [[187.2, 100], [187.25, "300"]])[0].tolist()

@@ -76,7 +76,7 @@ class Definition:
         description: what it is, in a few words.
         make: returns its formula; takes the parameters, a length of time in ns.
         parameters: what can be given, in order.
-        columns: the words that tell its columns apart; none if it has only one.
+        columns: the last word of each column's name; empty if it has only one column.
         pane: "price" or "own", see `IndicatorSpec`.
         levels: where a pane of its own has lines.
         styles: how each column is drawn.
@@ -100,7 +100,7 @@ class Definition:
         if values is None:
             values = tuple(each.default for each in self.parameters)
         text = self.name
-        # A day is left out of "vwap", by which everyone means that of the day.
+        # A session of a day is left out: that is what "vwap" alone means.
         if values and not (isinstance(values[0], str) and values[0] == self.parameters[0].default):
             text += f"({_format_values(values)})"
         columns = tuple(f"{text} {column}" for column in self.columns) or (text,)
@@ -208,7 +208,7 @@ CATALOGUE = {
         Definition("adx", "average directional index", steps.adx, (_period(14, 2),), levels=(25,)),
         Definition("obv", "on-balance volume", steps.obv),
         Definition("roc", "rate of change in percent", windows.roc, (_period(10),), levels=(0,)),
-        Definition("stddev", "standard deviation", windows.stddev, (_period(20, 2),)),
+        Definition("stddev", "standard deviation of the closes", windows.stddev, (_period(20, 2),)),
         Definition(
             "zscore",
             "distance from the average in standard deviations",
@@ -216,7 +216,12 @@ CATALOGUE = {
             (_period(20, 2),),
             levels=(-2, 2),
         ),
-        Definition("rvol", "realised volatility", windows.rvol, (_period(20),)),
+        Definition(
+            "rvol",
+            "realised volatility: root of the sum of squared log returns, not annualised",
+            windows.rvol,
+            (_period(20),),
+        ),
     )
 }
 

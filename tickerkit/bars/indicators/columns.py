@@ -42,7 +42,7 @@ class IndicatorColumns:
     """The columns of an indicator, for each bar of a series.
 
     Only the values that changed are computed again: those from the first changed bar on. A formula
-    with a state goes on from the state before that bar. It is kept for the last bar, which each
+    with a state continues from the state before that bar. It is kept for the last bar, which each
     tick changes, and for every 256th bar.
 
     Args:
@@ -82,7 +82,7 @@ class IndicatorColumns:
         self.valid = min(self.valid, number)
 
     def trim(self, start: int) -> None:
-        """Let the bars before `start` go, which is a multiple of 256."""
+        """Drop the bars before `start`, a multiple of 256."""
         count = start - self.start
         self.values = {name: each[count:].copy() for name, each in self.values.items()}
         self._capacity = max(self._capacity - count, 0)
@@ -144,7 +144,7 @@ class IndicatorColumns:
                 column[first:last] = block
 
     def _compute_by_library(self, series: Series, formula: LibraryFormula) -> None:
-        """Take back the bars that changed, and add them again."""
+        """Remove the bars that changed, and add them again."""
         while self._added > self.valid:
             self._added -= 1
             self._made.remove()
@@ -156,7 +156,7 @@ class IndicatorColumns:
                 column[index] = value
 
     def _compute_steps(self, series: Series, formula: StepFormula | OwnClass) -> None:
-        """Go on from the last state that holds, and keep the states that may be needed again."""
+        """Continue from the last valid state, and keep the states that may be needed again."""
         numbers, states, stop = self._numbers, self._states, series.stop
         while numbers[-1] > self.valid:
             del numbers[-1], states[-1]

@@ -32,7 +32,7 @@ class WindowFormula:
 
 @dataclass(frozen=True, slots=True)
 class StepFormula:
-    """A formula that goes on from the state after the bar before, as an exponential average does.
+    """A formula that continues from the state after the previous bar, as an exponential average.
 
     A state is never changed: a step returns the next one. So to revise a bar is to take its step
     again, from the same state, and to keep a state costs a reference.

@@ -1,4 +1,4 @@
-"""Steps: the indicators of price that go on from their state after the bar before.
+"""Steps: the indicators that continue from their state after the previous bar.
 
 Each function takes its parameters and returns a formula. Where TA-Lib has the indicator, the
 definition, the first bar with a value, and the seed are TA-Lib's.

@@ -18,7 +18,7 @@ __all__ = ["bbands", "cci", "donchian", "roc", "rvol", "sma", "stddev", "wma", "
 # Lambert's constant: by it, most values lie between -100 and 100.
 CCI_SCALE = 0.015
 # The mean of equal numbers may differ from them by a rounding error. A deviation no larger than
-# this share of the mean is none; to divide by it would give any number.
+# this share of the mean counts as 0: a division by it would give an arbitrary number.
 ROUNDING = 1e-14
 # For one window, a number less a truth value takes fifty times as long if the number is Python's.
 ONE = np.float64(1)
@@ -108,7 +108,7 @@ def roc(period: int) -> WindowFormula:
 
 
 def rvol(period: int) -> WindowFormula:
-    """Realised volatility: the root of the sum of the last squared returns, in logarithms."""
+    """Realised volatility: the root of the sum of the last squared log returns."""
 
     def compute(close: Array) -> Columns:
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -44,7 +44,7 @@ COLOUR_BAR: dict[str, Any] = {
 }
 # Sizes above this quantile have the brightest colour: a few are far larger than the others.
 BRIGHTEST = 0.98
-# By how much the largest colour's size may be wrong before it is set anew.
+# By how much the size of the strongest colour may be wrong before it is set again.
 MAX_DRIFT = 1.5
 LOOK_COLUMNS = 50
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
-from tickerkit.runtime.page_modules import join_modules
+from tickerkit.runtime.page_modules import join_files, read_file
 
 __all__ = ["PARTS", "SHARED_PARTS", "read_page_side", "read_style"]
 
+FOLDER = "chart/book/"
 # The files of other rooms, by their paths in the package.
 SHARED_PARTS = (
     "chart/figure/theme.js",
@@ -22,11 +21,9 @@ PARTS = ("levels.js", "ladder.js")
 
 def read_page_side() -> str:
     """Return the page side of a ladder as the text of one ES module."""
-    package, folder = resources.files("tickerkit"), resources.files(__package__)
-    files = [*(package / path for path in SHARED_PARTS), *(folder / name for name in PARTS)]
-    return join_modules(file.read_text("utf-8") for file in files)
+    return join_files([*SHARED_PARTS, *(FOLDER + name for name in PARTS)])
 
 
 def read_style() -> str:
     """Return the style of a ladder's page."""
-    return (resources.files(__package__) / "ladder.css").read_text("utf-8")
+    return read_file(FOLDER + "ladder.css")

@@ -13,7 +13,7 @@ from tickerkit.runtime.presence import PresenceLease
 
 __all__ = ["Exchange", "StatusReport"]
 
-# Counts and rates change with each tick, but nobody reads them four times a second.
+# Counts and rates change with each tick; a reader needs them less often than rows.
 COUNTS_INTERVAL_S = 1.0
 # A page that hears nothing for three times as long says so.
 EVERY_S = 2.0

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
-from tickerkit.runtime.page_modules import join_modules
+from tickerkit.runtime.page_modules import join_files, read_file
 
 __all__ = ["PARTS", "SHARED_PARTS", "STYLES", "read_page_side", "read_style"]
 
+FOLDER = "chart/desk/"
 # The files of other rooms, by their paths in the package.
 SHARED_PARTS = (
     "chart/figure/theme.js",
@@ -44,12 +43,9 @@ STYLES = ("desk.css", "headline.css", "controls.css", "watchlist.css", "ribbon.c
 
 def read_page_side() -> str:
     """Return the page side of a dashboard as the text of one ES module."""
-    package, folder = resources.files("tickerkit"), resources.files(__package__)
-    files = [*(package / path for path in SHARED_PARTS), *(folder / name for name in PARTS)]
-    return join_modules(file.read_text("utf-8") for file in files)
+    return join_files([*SHARED_PARTS, *(FOLDER + name for name in PARTS)])
 
 
 def read_style() -> str:
     """Return the style of a dashboard's page."""
-    folder = resources.files(__package__)
-    return "\n".join((folder / name).read_text("utf-8") for name in STYLES)
+    return "\n".join(read_file(FOLDER + name) for name in STYLES)

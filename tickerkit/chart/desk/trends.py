@@ -27,7 +27,7 @@ class Trends:
 
     A window of time ends at the log's newest time, whatever the symbol; one of ticks counts those
     of the symbol. If all new ticks are from before the window, as after a seek back in a replay,
-    it begins anew.
+    it starts again.
 
     Args:
         log: the log.

@@ -117,7 +117,7 @@ class Watchlist:
 
     def _read_freshness(self, feed: Feed) -> dict[str, SymbolState]:
         if feed.status == "stopped":
-            return {}  # its symbols would seem to be live for ever
+            return {}  # its symbols would look live for ever
         now_s = time.monotonic()
         if now_s - self._freshness_at < FRESHNESS_INTERVAL_S:
             return self._freshness

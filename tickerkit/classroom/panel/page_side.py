@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from importlib import resources
-
-from tickerkit.runtime.page_modules import join_modules
+from tickerkit.runtime.page_modules import join_files, read_file
 
 __all__ = ["PARTS", "read_page_side", "read_part"]
 
+FOLDER = "classroom/panel/"
 # The files of other rooms, by their paths in the package.
 SHARED_PARTS = (
     "chart/figure/theme.js",
@@ -31,11 +30,9 @@ PARTS = (
 
 def read_page_side() -> str:
     """Return the page side of a panel as the text of one ES module."""
-    package, folder = resources.files("tickerkit"), resources.files(__package__)
-    files = [*(package / path for path in SHARED_PARTS), *(folder / name for name in PARTS)]
-    return join_modules(file.read_text("utf-8") for file in files)
+    return join_files([*SHARED_PARTS, *(FOLDER + name for name in PARTS)])
 
 
 def read_part(name: str) -> str:
     """Return the text of one file of this folder."""
-    return (resources.files(__package__) / name).read_text("utf-8")
+    return read_file(FOLDER + name)

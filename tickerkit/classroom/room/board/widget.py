@@ -6,7 +6,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
 from typing import Any, Protocol
 
 import anywidget
@@ -15,7 +14,7 @@ from tickerkit.classroom.room.board.changes import Changes
 from tickerkit.classroom.room.board.controls import ORDERS, Controls
 from tickerkit.classroom.room.board.messages import ClassFacts, ClassState, FromKernel
 from tickerkit.errors import TickerkitError
-from tickerkit.runtime.page_modules import join_modules
+from tickerkit.runtime.page_modules import join_files, read_file
 from tickerkit.runtime.presence import PresenceLease
 from tickerkit.runtime.scheduler import SENDER
 from tickerkit.runtime.subshells import deliver_as_addressed
@@ -46,11 +45,7 @@ class BoardSource(Protocol):
 
 def read_page_side() -> str:
     """Return the page side of a board as the text of one ES module."""
-    return join_modules(_read(path) for path in PARTS)
-
-
-def _read(path: str) -> str:
-    return (resources.files("tickerkit") / path).read_text("utf-8")
+    return join_files(PARTS)
 
 
 class ClassBoard(anywidget.AnyWidget):
@@ -68,7 +63,7 @@ class ClassBoard(anywidget.AnyWidget):
     """
 
     _esm = read_page_side()
-    _css = _read("classroom/room/board/board.css")
+    _css = read_file("classroom/room/board/board.css")
     min_interval_s = UPDATE_S
 
     def __init__(

@@ -13,11 +13,10 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
-from tickerkit.runtime.page_modules import join_modules
+from tickerkit.runtime.page_modules import join_files, read_file
 
 __all__ = ["MAX_PAGE_BYTES", "PARTS", "render_page"]
 
@@ -71,12 +70,12 @@ def render_page(code: str, facts: Mapping[str, Any]) -> bytes:
 @functools.cache
 def _read_frame() -> tuple[str, str]:
     """Return the page before and after its facts."""
-    style = _OTHER_STYLE.sub("", "".join(_read(path) for path in STYLES))
+    style = _OTHER_STYLE.sub("", "".join(read_file(path) for path in STYLES))
     style = _CSS_SPACE.sub("", _CSS_COMMENT.sub("", style))
-    script = _JS_SPACE.sub("", join_modules(_read(path) for path in PARTS))
+    script = _JS_SPACE.sub("", join_files(PARTS))
     script = _shorten_fields(_JS_BREAK.sub("", script))
-    icon = "data:image/svg+xml," + quote(" ".join(_read(ICON).split()), safe=" =:/(),-'")
-    page = _INDENT.sub("\n", _HTML_COMMENT.sub("", _read("classroom/room/student/page.html")))
+    icon = "data:image/svg+xml," + quote(" ".join(read_file(ICON).split()), safe=" =:/(),-'")
+    page = _INDENT.sub("\n", _HTML_COMMENT.sub("", read_file("classroom/room/student/page.html")))
     parts = {"policy": _make_policy(style, script), "icon": icon}
     for name, text in {**parts, "style": style, "script": script}.items():
         page = page.replace("{{" + name + "}}", text)
@@ -105,7 +104,3 @@ def _make_policy(style: str, script: str) -> str:
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _read(path: str) -> str:
-    return (resources.files("tickerkit") / path).read_text("utf-8")
