@@ -88,9 +88,10 @@ class IndicatorDrawer:
                 if (uid := self._uids[column]) not in uids:
                     continue  # the user has removed it
                 index = uids.index(uid)
-                if (has_value := np.isfinite(bars[column])).any():
-                    first = int(np.argmax(has_value))  # no points while it warms up
-                    points[index] = times[first:], bars[column][first:]
+                has_value = np.isfinite(bars[column])
+                # No points while it warms up but the newest: a trace without any has no name.
+                first = int(np.argmax(has_value)) if has_value.any() else -1
+                points[index] = times[first:], bars[column][first:]
                 if is_changed and not (is_over and base_uid):
                     self._figure.data[index].yhoverformat = make_format(shown)
         if points:

@@ -69,14 +69,15 @@ test("after a slow draw the page rests for as long, and then draws what is newes
   mock.restoreAll();
 });
 
-test("an axis that Python makes and fills in one message is changed by its parts alone", () => {
+test("an axis that Python makes and fills in one message is changed once", () => {
   const relayout = mock.fn();
   const update = mock.fn();
   const view = { Plotly: { relayout, update }, plot: {}, figure: { layout: {}, data: [] } };
-  const changes = { yaxis2: {}, "yaxis2.domain": [0, 0.2], legend2: {}, title: {} };
+  const legend2 = { x: 0, y: 1 };
+  const changes = { yaxis2: {}, "yaxis2.domain": [0, 0.2], legend2, "legend2.x": 0, title: {} };
   UPDATE_PLOT.relayout(view, { relayout_data: changes });
   UPDATE_PLOT.update(view, { style_data: {}, layout_data: changes, style_traces: null });
-  const wanted = { "yaxis2.domain": [0, 0.2], legend2: {}, title: {} };
+  const wanted = { "yaxis2.domain": [0, 0.2], legend2, title: {} };
   assert.deepEqual(relayout.mock.calls[0].arguments[1], { ...wanted, _doNotReportToPy: true });
   assert.deepEqual(update.mock.calls[0].arguments[2], wanted);
 });

@@ -76,8 +76,9 @@ def _parse_text(text: str) -> IndicatorSpec:
     definition = CATALOGUE.get(word)
     if definition is None:
         near = get_close_matches(word, CATALOGUE, 1)
-        hint = f"'{near[0]}'" if near else f"one of {', '.join(CATALOGUE)}"
-        raise InvalidArgument("indicators", text, f"{hint}; tk.indicators() lists them")
+        nearest = f" ('{near[0]}' is the nearest)" if near else ""
+        names = f"one of {', '.join(CATALOGUE)}{nearest}; tk.indicators() describes them"
+        raise InvalidArgument("indicators", text, names)
     return definition.spec(_parse_values(definition, arguments or "", text))
 
 

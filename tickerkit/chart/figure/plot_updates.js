@@ -29,7 +29,7 @@ export const UPDATE_PLOT = {
   restyle: (view, { restyle_data, restyle_traces }) =>
     update(view, restyle_data, {}, restyle_traces),
   relayout: ({ Plotly, plot }, message) =>
-    Plotly.relayout(plot, { ...dropParents(copy(message.relayout_data)), [UNREPORTED]: true }),
+    Plotly.relayout(plot, { ...dropRepeated(copy(message.relayout_data)), [UNREPORTED]: true }),
   update: (view, { style_data, layout_data, style_traces }) =>
     update(view, style_data, layout_data, style_traces),
   animate: ({ Plotly, plot, figure }, message) => {
@@ -106,17 +106,17 @@ export class Backlog {
 }
 
 /**
- * Drop empty parents of other changes: Python's plotly makes an axis before it sets its parts, and
- * sends both, which Plotly refuses as a whole.
+ * Leave each part of a layout once: Python's plotly sends a new axis whole, and again each of its
+ * parts, which Plotly refuses together.
  *
  * @param {Record<string, any>} changes of the layout
  */
-function dropParents(changes) {
-  const names = Object.keys(changes);
-  for (const name of names) {
-    const value = changes[name];
-    const isEmpty = value && typeof value === "object" && !Object.keys(value).length;
-    if (isEmpty && names.some((other) => other.startsWith(`${name}.`))) delete changes[name];
+function dropRepeated(changes) {
+  for (const [name, value] of Object.entries(changes)) {
+    if (!value || typeof value !== "object") continue;
+    const parts = Object.keys(changes).filter((other) => other.startsWith(`${name}.`));
+    const repeated = parts.length && !Object.keys(value).length ? [name] : parts;
+    for (const each of repeated) delete changes[each];
   }
   return changes;
 }
@@ -128,7 +128,7 @@ function dropParents(changes) {
  * @param {number | number[] | null} named
  */
 function update({ Plotly, plot, figure }, style, changes, named) {
-  const layout = dropParents(copy(changes ?? {}));
+  const layout = dropRepeated(copy(changes ?? {}));
   // When the data change, Plotly guesses an axis' type again, even if the layout declares it.
   for (const [key, axis] of Object.entries(figure.layout)) {
     if (/^[xy]axis\d*$/.test(key) && axis?.type) layout[`${key}.type`] ??= axis.type;
