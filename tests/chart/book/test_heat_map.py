@@ -92,6 +92,8 @@ def test_rows_follow_the_price(server: tk.TickServer, feed: tk.Feed, until: Unti
     assert prices[0] < 110 < prices[-1]
     assert np.isnan(z[:, 0]).all()
     assert np.nansum(z[:, 2]) == 12
+    assert np.isnan(figure.data[1].y[0])  # or the axis would reach down to it
+    assert figure.data[1].y[2] == 109.99
 
 
 def test_note_names_the_books_that_there_are(

@@ -53,6 +53,10 @@ class Grid:
             return True
         return MIN_PLACE <= (middle / self.step - self.first) / self.rows <= MAX_PLACE
 
+    def covers(self, price: float) -> bool:
+        """Return whether a price lies in one of the rows."""
+        return self.first <= price / self.step + 1e-6 < self.first + self.rows
+
     def fill(self, book: Book) -> Array:
         """Return the size in each row, shape (rows,); NaN where there is none."""
         sizes = np.zeros(self.rows)

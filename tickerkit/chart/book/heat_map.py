@@ -85,7 +85,8 @@ class BookDrawer:
 
     A cell's colour is the size at its price. Lines show the best bid and ask. Columns are 0.1 s or
     more apart, so that the window has at most 1,000; there are at most 200 rows. When the price
-    leaves the middle of the rows, all columns are drawn again on rows around the new price.
+    leaves the middle of the rows, all columns are drawn again on rows around the new price; of
+    earlier books, what lies outside of these rows is not shown.
 
     Args:
         feed: the feed.
@@ -195,12 +196,13 @@ def _fill(
 ) -> tuple[Array, Array, list[float], list[float]]:
     """Return the times of columns, their cells, shape (rows, columns), and the best bids and asks.
 
-    A price without a best level is NaN.
+    A price is NaN without a best level, and outside of the rows: the axis would have to reach it,
+    and the rows would be too thin to be seen.
     """
     times = np.array([time for time, _ in columns], dtype=np.int64).view("datetime64[ns]")
     cells = np.column_stack([grid.fill(book) for _, book in columns])
     bids, asks = (
-        [float(side[0, 0]) if len(side) else np.nan for side in sides]
+        [float(side[0, 0]) if len(side) and grid.covers(side[0, 0]) else np.nan for side in sides]
         for sides in ([book.bids for _, book in columns], [book.asks for _, book in columns])
     )
     return times, cells, bids, asks
