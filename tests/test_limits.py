@@ -308,7 +308,10 @@ LOCAL = {
     "log/books.py": {"MAX_EARLIER"},  # books are no ticks
     "ticks/pieces.py": {"MAX_TICK_BYTES"},  # of a plain server's message: its ticks are refused
     "bars/partial.py": {"MAX_SEARCHED_CODES"},
-    "bars/ohlcv.py": {"MAX_KEPT", "MAX_KEPT_BARS"},
+    "bars/ohlcv.py": {"MAX_KEPT_BARS"},
+    "bars/log_bars.py": {"MAX_KEPT"},
+    "bars/series.py": {"MAX_DROPPED", "MAX_INDICATORS"},
+    "bars/indicators/catalogue.py": {"MAX_PERIOD", "MAX_WIDTH"},  # refused as arguments
 }
 
 

@@ -104,7 +104,8 @@ def test_broken_connection_has_code_1006(server: tk.TickServer, until: Until) ->
     before = len(server.execute("closed"))
     with handshake(server.port):
         until(lambda: server.stats["clients"] == 1)
-    until(lambda: server.execute("closed")[before:] == [1006])
+    # A connection of the test before may end meanwhile.
+    until(lambda: 1006 in server.execute("closed")[before:])
 
 
 @pytest.mark.parametrize(
