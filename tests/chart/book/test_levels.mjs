@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { arrangeLevels, findSpread, makeFormat } from "../../../tickerkit/chart/book/levels.js";
+import { arrangeLevels, findSpread } from "../../../tickerkit/chart/book/levels.js";
 
 const BOOK = {
   levels: 3,
@@ -39,9 +39,4 @@ test("an empty book has empty rows and no spread", () => {
 test("the spread is a number and a share of the middle", () => {
   assert.deepEqual(findSpread(BOOK), { spread: 1, percent: 100 / 99.5 });
   assert.deepEqual(findSpread({ bids: [[-1, 1]], asks: [[1, 1]] }), { spread: 2, percent: null });
-});
-
-test("numbers have the decimals of the instrument", () => {
-  assert.equal(makeFormat(2)(1234.5), "1,234.50");
-  assert.equal(makeFormat(0)(1234.5), "1,235");
 });

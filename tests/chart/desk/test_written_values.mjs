@@ -7,7 +7,7 @@ import {
   formatAge,
   formatChange,
   formatClock,
-  formatDecimals,
+  formatNumber,
   formatLag,
   formatPerSecond,
   formatSize,
@@ -15,11 +15,11 @@ import {
 } from "../../../tickerkit/chart/desk/written_values.js";
 
 for (const [write, value, text] of [
-  [(value) => formatDecimals(value, 2), 1234.5, "1,234.50"],
-  [(value) => formatDecimals(value, 5), -0.5, "−0.50000"],
-  [(value) => formatDecimals(value, 30), 1, "1.00000000000000000000"],
-  [(value) => formatDecimals(value, 2), null, "–"],
-  [(value) => formatDecimals(value, 2), Number.NaN, "–"],
+  [(value) => formatNumber(value, 2), 1234.5, "1,234.50"],
+  [(value) => formatNumber(value, 5), -0.5, "−0.50000"],
+  [(value) => formatNumber(value, 2), 1.005, "1.00"], // as Python and Plotly round it
+  [(value) => formatNumber(value, 2), null, "–"],
+  [(value) => formatNumber(value, 2), Number.NaN, "–"],
   [formatSize, 1234567.25, "1,234,567.25"],
   [formatSize, null, "–"],
   [formatChange, 0.421, "+0.42 %"],

@@ -2,12 +2,13 @@
  * Ladder: the levels of an order book in a page, the asks above the bids, and their sizes as bars.
  */
 
+import { formatDecimals } from "../../server/page/decimals.js";
 import { isDark } from "../figure/theme.js";
 import { make, setText } from "../../runtime/page_parts/elements.js";
 import { KERNEL_IS_GONE, KernelLink } from "../../runtime/page_parts/kernel_link.js";
 import { keepKeys } from "../../runtime/page_parts/keys.js";
 import { Presence } from "../../runtime/page_parts/presence.js";
-import { arrangeLevels, findSpread, makeFormat } from "./levels.js";
+import { arrangeLevels, findSpread } from "./levels.js";
 
 /** @import { Model } from "../figure/types.d.ts" */
 /** @import { Level } from "./levels.js" */
@@ -23,19 +24,18 @@ class Row {
 
   /**
    * @param {Level | null} level
-   * @param {(number: number) => string} formatPrice
-   * @param {(number: number) => string} formatSize
+   * @param {BookMessage} book has the decimals of prices and sizes
    */
-  show(level, formatPrice, formatSize) {
+  show(level, { decimals, size_decimals }) {
     const { element, cells } = this;
-    const size = level ? formatSize(level.size) : "";
-    const total = level ? formatSize(level.total) : "";
+    const size = level ? formatDecimals(level.size, size_decimals) : "";
+    const total = level ? formatDecimals(level.total, size_decimals) : "";
     const isBid = level?.side === "bid";
     element.dataset.side = level?.side ?? "";
     element.style.setProperty("--tk-part", `${100 * (level?.part ?? 0)}%`);
     setText(cells[0], isBid ? total : "");
     setText(cells[1], isBid ? size : "");
-    setText(cells[2], level ? formatPrice(level.price) : "");
+    setText(cells[2], level ? formatDecimals(level.price, decimals) : "");
     setText(cells[3], isBid ? "" : size);
     setText(cells[4], isBid ? "" : total);
   }
@@ -135,10 +135,8 @@ class LadderView {
     if (this.#rows.length > this.#levels.length) this.#rows.length = this.#levels.length;
     if (this.body.childElementCount !== this.#rows.length)
       this.body.replaceChildren(...this.#rows.map((row) => row.element));
-    const formatPrice = makeFormat(book.decimals);
-    const formatSize = makeFormat(book.size_decimals);
     this.#rows.forEach((row, at) => {
-      row.show(this.#levels[at], formatPrice, formatSize);
+      row.show(this.#levels[at], book);
       row.element.classList.toggle("tk-first-bid", at === book.levels);
       row.element.classList.toggle("tk-chosen", at === this.#chosen);
     });
@@ -149,9 +147,11 @@ class LadderView {
     const book = this.#book;
     const level = this.#levels[this.#chosen];
     if (!book || !level) return "no level";
-    const size = makeFormat(book.size_decimals);
-    const price = makeFormat(book.decimals)(level.price);
-    return `${level.side} ${price}: size ${size(level.size)}, ${size(level.total)} up to here`;
+    const [size, total] = [level.size, level.total].map((each) =>
+      formatDecimals(each, book.size_decimals),
+    );
+    const price = formatDecimals(level.price, book.decimals);
+    return `${level.side} ${price}: size ${size}, ${total} up to here`;
   }
 
   /** @param {number} at the row, -1 for none */
@@ -186,8 +186,8 @@ function describe(book) {
   const facts = [book.note];
   const found = findSpread(book);
   if (found) {
-    const percent = found.percent === null ? "" : ` (${makeFormat(3)(found.percent)} %)`;
-    facts.push(`spread ${makeFormat(book.decimals)(found.spread)}${percent}`);
+    const percent = found.percent === null ? "" : ` (${formatDecimals(found.percent, 3)} %)`;
+    facts.push(`spread ${formatDecimals(found.spread, book.decimals)}${percent}`);
   }
   if (book.time_ms !== null)
     facts.push(`${new Date(book.time_ms).toISOString().slice(11, 21)} UTC`);

@@ -61,14 +61,3 @@ export function findSpread({ bids, asks }) {
   const middle = (asks[0][0] + bids[0][0]) / 2;
   return { spread, percent: middle ? (100 * spread) / Math.abs(middle) : null };
 }
-
-/**
- * Return a function that writes numbers with so many decimals, and separators of thousands.
- *
- * @param {number} decimals
- */
-export function makeFormat(decimals) {
-  const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
-  const { format } = new Intl.NumberFormat("en-US", digits);
-  return format;
-}

@@ -10,6 +10,7 @@ FOLDER = "chart/book/"
 # The files of other rooms, by their paths in the package.
 SHARED_PARTS = (
     "chart/figure/theme.js",
+    "server/page/decimals.js",
     "runtime/page_parts/elements.js",
     "runtime/page_parts/kernel_link.js",
     "runtime/page_parts/keys.js",

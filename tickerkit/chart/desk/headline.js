@@ -4,7 +4,7 @@
 
 import { make, setText } from "../../runtime/page_parts/elements.js";
 import { writeLast } from "./watch_columns.js";
-import { formatChange, formatDecimals } from "./written_values.js";
+import { formatChange, formatNumber } from "./written_values.js";
 
 /** @import { DeskChoices, DeskMenu } from "./messages.d.ts" */
 /** @import { WatchRow, WatchRows } from "./watch_rows.js" */
@@ -62,7 +62,7 @@ export class Headline {
       this.change.title = `change over ${window}`;
       const { bid, ask, decimals } = shown;
       const isQuoted = typeof bid === "number" && typeof ask === "number";
-      const quote = [bid, ask].map((side) => formatDecimals(side, decimals));
+      const quote = [bid, ask].map((side) => formatNumber(side, decimals));
       setText(this.quote, isQuoted ? `bid ${quote[0]}  ask ${quote[1]}` : "");
       this.breadth.hidden = true;
       return;

@@ -6,7 +6,7 @@ import { ageOf, stateOf } from "./watch_rows.js";
 import {
   formatAge,
   formatChange,
-  formatDecimals,
+  formatNumber,
   formatLag,
   formatPerSecond,
   formatSize,
@@ -110,7 +110,7 @@ export function listColumns({ others, is_quoted, is_market, feeds }, column, { h
       title: "the best price that buyers offer",
       sort: "bid",
       rank: 7,
-      write: (row) => formatDecimals(row.bid, row.decimals),
+      write: (row) => formatNumber(row.bid, row.decimals),
     },
     is_quoted && {
       key: "ask",
@@ -118,7 +118,7 @@ export function listColumns({ others, is_quoted, is_market, feeds }, column, { h
       title: "the best price that sellers ask",
       sort: "ask",
       rank: 7,
-      write: (row) => formatDecimals(row.ask, row.decimals),
+      write: (row) => formatNumber(row.ask, row.decimals),
     },
     is_quoted && {
       key: "spread",
@@ -126,7 +126,7 @@ export function listColumns({ others, is_quoted, is_market, feeds }, column, { h
       title: "ask minus bid",
       sort: "spread",
       rank: 5,
-      write: (row) => formatDecimals(row.spread, row.decimals),
+      write: (row) => formatNumber(row.spread, row.decimals),
     },
     is_market && {
       key: "size",
@@ -143,7 +143,7 @@ export function listColumns({ others, is_quoted, is_market, feeds }, column, { h
       sort: `others.${index}`,
       rank: 3 + index / 100, // the last ones go first
       write: (/** @type {WatchRow} */ row) =>
-        formatDecimals(row.others?.[index], row.other_decimals?.[index] ?? 0),
+        formatNumber(row.others?.[index], row.other_decimals?.[index] ?? 0),
     })),
     {
       key: "rate",
@@ -204,7 +204,7 @@ function shortenNames(names) {
 
 /** Return what stands before, as, and behind the newest value. @param {WatchRow} row */
 export function writeLast({ label, last, decimals, unit }) {
-  const number = formatDecimals(last, decimals);
+  const number = formatNumber(last, decimals);
   if (number === MISSING) return ["", number, ""];
   return [label ? `${label} ` : "", number, unit ? ` ${unit}` : ""];
 }

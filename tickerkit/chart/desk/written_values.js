@@ -2,7 +2,9 @@
  * Written values: how numbers, times and states of a dashboard are written.
  */
 
-/** Stands for a number that there is not. */
+import { formatDecimals } from "../../server/page/decimals.js";
+
+/** Stands for a missing number. */
 export const MISSING = "–";
 const MINUS = "−";
 
@@ -23,8 +25,6 @@ const STATUS_LEVELS = {
   acked: "waiting",
 };
 
-/** By their decimals. @type {Map<number, Intl.NumberFormat>} */
-const FORMATS = new Map();
 const SIZES = new Intl.NumberFormat("en", { maximumSignificantDigits: 10 });
 /** By their zones. @type {Map<string, Intl.DateTimeFormat>} */
 const CLOCKS = new Map();
@@ -36,22 +36,13 @@ export const shapeOf = (status) => SHAPES[status] ?? "◌";
 export const levelOf = (status) => STATUS_LEVELS[status] ?? "waiting";
 
 /**
+ * Write a number with these decimals, as the chart does; a dash if it is missing.
+ *
  * @param {number | null | undefined} value
  * @param {number} decimals
  */
-export function formatDecimals(value, decimals) {
-  if (value === null || value === undefined || Number.isNaN(value)) return MISSING;
-  let format = FORMATS.get(decimals);
-  if (!format) {
-    const digits = Math.min(Math.max(decimals, 0), 20);
-    format = new Intl.NumberFormat("en", {
-      minimumFractionDigits: digits,
-      maximumFractionDigits: digits,
-    });
-    FORMATS.set(decimals, format);
-  }
-  const text = format.format(value);
-  return text.startsWith("-") ? MINUS + text.slice(1) : text;
+export function formatNumber(value, decimals) {
+  return formatDecimals(value ?? Number.NaN, decimals);
 }
 
 /** @param {number | null | undefined} value */
