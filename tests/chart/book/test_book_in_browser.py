@@ -6,21 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from desk_pages import check_accessibility
 from lab import Jupyter
 
 pytest.importorskip("jupyterlab")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
-AXE = Path(__file__).parents[3] / ".ci/js/node_modules/axe-core/axe.min.js"
 CELL = """
 import tickerkit as tk
 server = tk.serve(tk.simulate("AAPL", rate=50, seed=5, levels=40), port=0)
 feed = tk.connect(server.url).wait()
 """
-VIOLATIONS = """async () => {
-    const { violations } = await axe.run(".tk-book");
-    return violations.map(({ id, nodes }) => [id, ...nodes.map((node) => node.html)]);
-}"""
 PRICES = """() => [...document.querySelectorAll(".tk-book tbody tr")].map(
     (row) => [row.dataset.side, Number(row.cells[2].textContent.replaceAll(",", ""))],
 )"""
@@ -58,9 +54,7 @@ def test_book_is_shown_as_a_ladder_and_as_a_heat_map(
             assert box is not None
             clip = {"x": box["x"], "y": box["y"], "width": box["width"], "height": 960}
             page.screenshot(path=artifacts / name, clip=clip)
-            if AXE.exists():
-                page.evaluate(AXE.read_text("utf-8"))
-                assert page.evaluate(VIOLATIONS) == []
+            assert check_accessibility(page, ".tk-book") == []
         assert not lab.failures()
         assert not lab.errors
         lab.run("server.stop()")

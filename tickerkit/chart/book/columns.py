@@ -10,7 +10,6 @@ from tickerkit.log import EARLIER_NS, Book
 __all__ = ["MAX_COLUMNS", "BookColumns", "choose_interval_ns"]
 
 MAX_COLUMNS = 1000
-DEFAULT_COLUMNS = 600
 
 
 def choose_interval_ns(span_ns: int | None) -> int:
