@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,9 +80,17 @@ def test_cells_are_the_sizes_at_their_prices(
     assert [trace.name for trace in figure.data] == ["A", "bid", "ask"]
 
 
-def test_rows_follow_the_price(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+def test_rows_follow_the_price(
+    server: tk.TickServer, feed: tk.Feed, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """When the price leaves the rows, all columns are drawn again around it."""
     figure = feed.chart("book", window="1min")
+    has_values: list[bool] = []
+
+    def note(traces: list[dict[str, Any]]) -> None:
+        has_values.extend("y" in trace for trace in traces if trace["type"] == "scatter")
+
+    monkeypatch.setattr(figure, "_send_addTraces_msg", note)
     for second in (0.0, 0.1):
         put(server, feed, until, second)
     until(lambda: len(figure.data) == 3)
@@ -94,6 +103,7 @@ def test_rows_follow_the_price(server: tk.TickServer, feed: tk.Feed, until: Unti
     assert np.nansum(z[:, 2]) == 12
     assert np.isnan(figure.data[1].y[0])  # or the axis would reach down to it
     assert figure.data[1].y[2] == 109.99
+    assert has_values == [False] * 4  # a message of plotly's is JSON, which has no NaN
 
 
 def test_note_names_the_books_that_there_are(

@@ -155,13 +155,15 @@ class BookDrawer:
         with figure.batch_update():
             figure.data = ()
             figure.add_trace(self._make_map(grid))
-            for name, colour, values in (("bid", COLOURS[0], bids), ("ask", COLOURS[1], asks)):
+            for name, colour in (("bid", COLOURS[0]), ("ask", COLOURS[1])):
                 line = {"color": colour, "width": 1.5, "shape": "hv"}
-                trace = go.Scatter(x=times, y=values, name=name, mode="lines", line=line)
+                trace = go.Scatter(name=name, mode="lines", line=line)
                 trace.yhoverformat = number_format
                 figure.add_trace(trace)
             figure.update_layout(yaxis=make_axis_format(grid.decimals) | {"autorange": True})
         figure.append_column(times, cells, HEAT)
+        # Appended, not given to the traces: plotly's messages are JSON, which has no NaN.
+        figure.append({BID: (times, bids), ASK: (times, asks)})
 
     def _make_map(self, grid: Grid) -> go.Heatmap:
         assert self._symbol is not None
