@@ -63,6 +63,8 @@ def test_indicators_are_drawn_over_the_candles_and_in_panes_below(
     assert axes["volume"] == "y2"
     assert axes["sma(3)"] in (None, "y")
     assert (axes["rsi(3)"], axes["macd(3, 5, 2) line"]) == ("y3", "y4")
+    named = {trace.name: trace.showlegend for trace in figure.data}
+    assert named["macd(3, 5, 2) histogram"] is False  # bars are known by their shape
     assert figure.layout.xaxis.anchor == "y4"
     assert figure.layout.height == 420 + 2 * 80
     assert {(shape.yref, shape.y0) for shape in figure.layout.shapes} >= {("y3", 30), ("y3", 70)}

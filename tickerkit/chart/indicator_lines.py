@@ -115,6 +115,10 @@ class IndicatorDrawer:
                 trace.legendrank = FIRST_RANK + len(self._uids) + len(traces)
                 if not is_over:
                     trace.update(yaxis=name_axis(pane), legend=name_legend(pane))
+                    if len(columns[spec.text]) > 1 and spec.style.get(column) == "bars":
+                        # Bars are known by their shape; in a narrow chart a third entry would
+                        # wrap, and lie over the pane above.
+                        trace.showlegend = False
                 else:
                     # One entry for all lines: a click shows or hides them together.
                     trace.update(legendgroup=spec.text, showlegend=column == main)

@@ -45,7 +45,7 @@ def test_book_is_shown_as_a_ladder_and_as_a_heat_map(
         page.keyboard.press("Escape")
         assert page.locator(".tk-book tr.tk-chosen").count() == 0
         lab.run_cell("feed.chart('book', 'AAPL', window='1min', height=320)")
-        lab.until_all(1, "plot.data[0].x.length > 1 && plot.data[2].y.length > 20")
+        lab.until_all(1, "plot.data[0].x.length > 1 && plot.data[2].y?.length > 20")
         for theme in ("JupyterLab Light", "JupyterLab Dark"):
             page.evaluate(SET_THEME, theme)
             page.wait_for_timeout(600)

@@ -60,6 +60,12 @@ def cells(figure: tk.LiveFigure) -> tuple[Array, Array]:
     return np.asarray(heat.y, dtype=float), np.asarray(heat.z)
 
 
+def count_points(figure: tk.LiveFigure) -> int:
+    """Return how many points the line of bids has; 0 until there is one."""
+    values = figure.data[1].y if len(figure.data) == 3 else None
+    return 0 if values is None else len(values)
+
+
 def test_cells_are_the_sizes_at_their_prices(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
@@ -68,7 +74,7 @@ def test_cells_are_the_sizes_at_their_prices(
     assert "waiting for the order book of A" in str(figure._note)
     for second in (0.0, 0.1, 0.3):
         put(server, feed, until, second)
-    until(lambda: len(figure.data) == 3 and len(figure.data[1].y) == 3)
+    until(lambda: count_points(figure) == 3)
     prices, z = cells(figure)
     assert z.shape == (len(prices), 3)
     for column in z.T:
@@ -96,7 +102,7 @@ def test_rows_follow_the_price(
     until(lambda: len(figure.data) == 3)
     put(server, feed, until, 0.2, middle=110)
     put(server, feed, until, 0.3, middle=110)
-    until(lambda: len(figure.data) == 3 and len(figure.data[1].y) == 3)
+    until(lambda: count_points(figure) == 3)
     prices, z = cells(figure)
     assert prices[0] < 110 < prices[-1]
     assert np.isnan(z[:, 0]).all()
@@ -129,7 +135,7 @@ def test_map_goes_on_after_a_wrong_time(server: tk.TickServer, feed: tk.Feed, un
     figure = feed.chart("book", "A", window="1min")
     for second in (0.0, 10**8, 0.1, 0.2, 0.3):
         put(server, feed, until, second)
-    until(lambda: len(figure.data) == 3 and len(figure.data[1].y) == 2)
+    until(lambda: count_points(figure) == 2)
     assert max(figure.data[1].x) < np.datetime64(1_795_000_001, "s")
 
 
