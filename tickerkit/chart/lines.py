@@ -126,23 +126,26 @@ class LineDrawer:
         codes = rows.array("symbol")  # this and all arrays below: shape (rows,)
         values = self._instruments.values(rows)
         has_value = ~np.isnan(values)
-        if self.symbols is None:
-            shown = np.unique(codes[has_value & (codes >= 0)]).tolist()
-        else:
-            shown = sorted(self._feed.log.symbol_codes(self.symbols))
+        shown = np.unique(codes[has_value & (codes >= 0)]).tolist()
+        if self.symbols is not None:
+            wanted = set(self._feed.log.symbol_codes(self.symbols))
+            shown = [code for code in shown if code in wanted]
         times = rows.array("time").view("datetime64[ns]")
         gaps = [row - rows.start for row in self._feed.gap_rows if row < rows.stop]
         points: dict[int | str, tuple[Array, Array]] = {}
         self._hide_past_lines()
         epoch_start = self._feed.log.runs[-1].start
+        has_undrawn = False
         for code in shown:
-            indices = np.flatnonzero((codes == code) & has_value)
-            if not len(indices):
-                continue
             symbol = rows.dictionaries["symbol"].words[code]
+            # There may be thousands of symbols, and never more than a few lines.
+            if symbol not in self._trace_uids and self._is_full:
+                has_undrawn = True
+                continue
             trace = self._find_trace_index(symbol)
             if trace is None:
                 continue
+            indices = np.flatnonzero((codes == code) & has_value)
             self._show_column(trace, symbol)
             self._format_values(trace, symbol)
             is_past = symbol in self._past and rows.start + int(indices[-1]) < epoch_start
@@ -152,6 +155,9 @@ class LineDrawer:
             breaks = np.searchsorted(indices, [gap for gap in gaps if gap > last])
             points[trace] = _break_line(times[indices], values[indices], breaks)
             self._last_rows[symbol] = rows.start + int(indices[-1])
+        if has_undrawn:
+            names = self.symbols or self._feed.log.symbols()
+            self.undrawn = len(set(names) - self._trace_uids.keys())
         if self._is_open and self._has_several_prices():
             self._show_changes()
         self._format_axis()
@@ -163,19 +169,18 @@ class LineDrawer:
 
     # --- traces -------------------------------------------------------------------------------
 
+    @property
+    def _is_full(self) -> bool:
+        """Whether there are so many lines that no other is drawn."""
+        return len(self._trace_uids.keys() - self._hidden.keys()) >= MAX_LINES
+
     def _find_trace_index(self, symbol: str) -> int | None:
         """Return the index of a symbol's trace, and add the trace if the symbol is new.
 
         Returns:
-            None if the symbol is not drawn: there are too many lines, or the user has removed its
-            trace.
+            None if the user has removed its trace.
         """
         if symbol not in self._trace_uids:
-            shown = self._trace_uids.keys() - self._hidden.keys()
-            if len(shown) >= MAX_LINES:
-                wanted = self.symbols or self._feed.log.symbols()
-                self.undrawn = len(set(wanted) - self._trace_uids.keys())
-                return None
             self._add_line(symbol)
         # Look the index up each time: the user may have added or removed traces.
         uids = [props["uid"] for props in self._figure._data]

@@ -613,7 +613,7 @@ def test_failed_recording_shows_the_error(
 
 
 def test_rerun_cell_reuses_its_dashboard(feed: tk.Feed, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The widget is the same object, with what was chosen; with other arguments it is another."""
+    """The widget is the same object, with what was chosen; with other arguments it is replaced."""
     monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 1"))
     board = feed.dashboard()
     board.choose(view="price", sort="change", filter="AA")
@@ -623,8 +623,24 @@ def test_rerun_cell_reuses_its_dashboard(feed: tk.Feed, monkeypatch: pytest.Monk
     monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 3"))
     other = feed.dashboard(window="1min")
     assert other is not board
+    assert board.figure.closed
     names = ("view", "window", "sort", "filter")
     assert [other.choices[name] for name in names] == ["percent", "1min", "change", "AA"]
+
+
+def test_page_may_ask_for_anything(feed: tk.Feed, until: Until) -> None:
+    """What no dashboard can show is told in its ribbon, and changes nothing."""
+    page = DeskReceiver(feed.dashboard())
+    until(lambda: page.status)
+    before = page.board.choices
+    for wrong in (10**400, 0, -1, None, [], "soon", "9" * 300 + "d", float("nan")):
+        page.post("choose", choices={"window": wrong})
+        page.post("choose", choices={"bar": wrong, "view": "candles"})
+    assert page.board.choices == before
+    page.post("choose", choices=[])
+    page.post("nothing")
+    page.post("here", page=[])
+    until(lambda: any("window" in each["text"] for each in page.events))
 
 
 def test_closed_dashboard_leaves_its_choices_to_the_next_run(

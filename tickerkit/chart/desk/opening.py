@@ -39,8 +39,8 @@ def dashboard(
     gaps of all feeds are listed in one ribbon.
 
     When the cell is run again, its dashboard stays and shows the feeds given now, with all that the
-    user has chosen in it. Where the arguments have changed, it is a new one; it keeps how rows are
-    sorted and filtered.
+    user has chosen in it. Where the arguments have changed, a new one replaces it, which keeps how
+    rows are sorted and filtered.
 
     marimo can't show the controls: there it is the chart of the first feed alone, and a sentence
     says so.
@@ -105,4 +105,6 @@ def dashboard(
         choices=choices,
     )
     cell.fill((arguments, made))
+    if last is not None:
+        last[1].close()
     return made

@@ -10,7 +10,10 @@ import numpy as np
 
 from tickerkit.ticks import Array
 
-__all__ = ["PartMeans"]
+__all__ = ["ALL", "PartMeans"]
+
+# The codes of all symbols.
+ALL = slice(None)
 
 # Before every part that has a number.
 NEVER = np.iinfo(np.int64).min // 2
@@ -96,33 +99,33 @@ class PartMeans:
             array[moved] = part
         self.heads = new
 
-    def means(self) -> Array:
-        """Return the means of the complete parts, oldest first, shape (S, parts).
+    def means(self, codes: Array | slice = ALL) -> Array:
+        """Return the means of the complete parts of symbols, oldest first, shape (S, parts).
 
         A part without a value has NaN.
         """
-        order = self._order()[:, :-1]
-        counts = np.take_along_axis(self._counts, order, axis=1)
-        sums = np.take_along_axis(self._sums, order, axis=1)
+        order = self._order(codes)[:, :-1]
+        counts = np.take_along_axis(self._counts[codes], order, axis=1)
+        sums = np.take_along_axis(self._sums[codes], order, axis=1)
         means: Array = np.full(sums.shape, np.nan)
         np.divide(sums, counts, out=means, where=counts > 0)
         return means
 
-    def counts(self) -> Array:
-        """Return how many values the complete parts have in all, shape (S,)."""
-        rows = np.arange(len(self.heads))
-        whole: Array = self._counts.sum(axis=1) - self._counts[rows, self.heads % self._size]
+    def counts(self, codes: Array | slice = ALL) -> Array:
+        """Return how many values the complete parts of symbols have in all, shape (S,)."""
+        heads, counts = self.heads[codes], self._counts[codes]
+        whole: Array = counts.sum(axis=1) - counts[np.arange(len(heads)), heads % self._size]
         return whole
 
-    def firsts(self) -> Array:
+    def firsts(self, codes: Array | slice = ALL) -> Array:
         """Return the first value in each window that is not zero, shape (S,); NaN for none."""
-        ordered = np.take_along_axis(self._firsts, self._order(), axis=1)
+        ordered = np.take_along_axis(self._firsts[codes], self._order(codes), axis=1)
         index = np.argmax(~np.isnan(ordered), axis=1)
         found: Array = ordered[np.arange(len(ordered)), index]
         return found
 
-    def _order(self) -> Array:
-        """Return the slots of each symbol's parts, oldest first, shape (S, size)."""
+    def _order(self, codes: Array | slice) -> Array:
+        """Return the slots of the parts of symbols, oldest first, shape (S, size)."""
         steps = np.arange(1, self._size + 1)
-        order: Array = (self.heads[:, None] + steps) % self._size
+        order: Array = (self.heads[codes, None] + steps) % self._size
         return order

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from tickerkit.chart.desk.part_means import PartMeans
+from tickerkit.chart.desk.part_means import ALL, PartMeans
 from tickerkit.chart.figure.window import parse_window
 from tickerkit.chart.instruments import Instruments
 from tickerkit.log import Rows, TickLog
@@ -105,14 +105,14 @@ class Trends:
         np.add.at(self._ticks, codes, has_value)
         return numbers // self._step
 
-    def sparks(self) -> Array:
+    def sparks(self, codes: Array | slice = ALL) -> Array:
         """Return the means of the complete parts, oldest first, shape (S, parts); NaN for none."""
-        return self._values.means()
+        return self._values.means(codes)
 
-    def firsts(self) -> Array:
+    def firsts(self, codes: Array | slice = ALL) -> Array:
         """Return the first value of each window, shape (S,), from which a change is measured."""
-        return self._values.firsts()
+        return self._values.firsts(codes)
 
-    def rates(self) -> Array:
+    def rates(self, codes: Array | slice = ALL) -> Array:
         """Return how many ticks a second came in the last five seconds, shape (S,)."""
-        return self._rates.counts() / RATE_S
+        return self._rates.counts(codes) / RATE_S

@@ -108,21 +108,28 @@ class Watchlist:
     def update(self) -> None:
         """Read the new ticks, and the freshness once a second."""
         feed = self.feed.current
-        freshness = self._read_freshness(feed)
         with self._lock:
-            self.feed, self._freshness = feed, freshness
+            self.feed = feed
             self._read()
-            self.symbols = self._list_symbols()
+            shown = self._list_known()
+        freshness = self._read_freshness(feed, shown)
+        with self._lock:
+            self._freshness = freshness
+            self.symbols = self._add_silent(shown)
             self._find_columns()
 
-    def _read_freshness(self, feed: Feed) -> dict[str, SymbolState]:
+    def _read_freshness(self, feed: Feed, shown: Sequence[str]) -> dict[str, SymbolState]:
         if feed.status == "stopped":
             return {}  # its symbols would look live for ever
         now_s = time.monotonic()
         if now_s - self._freshness_at < FRESHNESS_INTERVAL_S:
             return self._freshness
         self._freshness_at = now_s
-        return summarize_freshness(feed.freshness)
+        frame = feed.freshness
+        if len(frame) > MAX_ROWS:  # of tens of thousands of symbols, only those with a row
+            names, known = frame["symbol"], [*self._latest.dictionaries["symbol"].codes]
+            frame = frame[names.isin(shown) | ~names.isin(known)]
+        return summarize_freshness(frame)
 
     def _read(self) -> None:
         log = self.feed.log
@@ -136,7 +143,8 @@ class Watchlist:
         self._instruments.update(log)
         self._trends.update(stop, time.time_ns())
 
-    def _list_symbols(self) -> list[str]:
+    def _list_known(self) -> list[str]:
+        """Return the symbols with a row that have ticks."""
         feed = self.feed
         known = self._latest.dictionaries["symbol"].codes
         if self._wanted is not None:
@@ -145,7 +153,11 @@ class Watchlist:
             symbols = Instruments.of(feed.log).sort(known)
         else:
             symbols = [symbol for symbol in list_present(feed) if symbol in known]
-        shown = set(symbols)
+        return symbols[:MAX_ROWS]
+
+    def _add_silent(self, symbols: Sequence[str]) -> list[str]:
+        """Return symbols, and behind them those that have no tick yet."""
+        known, shown = self._latest.dictionaries["symbol"].codes, set(symbols)
         wanted = None if self._wanted is None else set(self._wanted)
         # They have no tick yet; of a venue, they may be refused.
         silent = [
@@ -233,7 +245,7 @@ class Watchlist:
         values = instruments.newest(latest, codes)
         bid, ask, size = (self._pick(name, codes) for name in ("bid", "ask", "size"))
         # Only while the symbol has quotes and trades is it another number than before the change.
-        firsts = self._trends.firsts()[codes]
+        firsts = self._trends.firsts(codes)
         with np.errstate(divide="ignore", invalid="ignore"):
             changes = (values - firsts) / np.abs(firsts) * 100
         received, times = latest.values["received"][codes], latest.values["time"][codes]
@@ -246,7 +258,7 @@ class Watchlist:
             _to_numbers(ask),
             _to_numbers(ask - bid),
             _to_numbers(size),
-            self._trends.rates()[codes].round(1).tolist(),
+            self._trends.rates(codes).round(1).tolist(),
             (times / 1e6).round(1).tolist(),
             ages.round(1).tolist(),
             ((received - times) / 1e6).round(1).tolist(),
@@ -359,7 +371,7 @@ class Watchlist:
         if self._trends.version == self._sparks_version and len(known) == len(names):
             return
         self._sparks_version = self._trends.version
-        for symbol, values in zip(names, self._trends.sparks()[codes], strict=True):
+        for symbol, values in zip(names, self._trends.sparks(codes), strict=True):
             row = rows[self._name_row(symbol)]
             begins = np.flatnonzero(~np.isnan(values))
             # A mean has more digits than a line of a few pixels can show.

@@ -32,6 +32,8 @@ VALUE_COLUMNS: tuple[str, ...] = ()
 TRIM_STEP = 1024
 # How many of the newest points are searched for the newest x: times may step back a little.
 NEWEST_POINTS = 1000
+# More than any log holds, and few enough for floats.
+MAX_POINTS = 1_000_000_000
 
 
 class Window:
@@ -295,13 +297,13 @@ def parse_window(size: object) -> int | None:
 
     Raises:
         InvalidType: the size is neither a whole number nor text.
-        InvalidArgument: it is less than 1, or not a time.
+        InvalidArgument: it is out of range, or not a time.
     """
-    expected = "a number of points of at least 1, or a time such as '5min'"
+    expected = f"a number of points from 1 to {MAX_POINTS:,}, or a time such as '5min'"
     if isinstance(size, str):
         return parse_length_ns("window", size, expected)
     if not isinstance(size, int) or isinstance(size, bool):
         raise InvalidType("window", size, expected)
-    if size < 1:
+    if not 1 <= size <= MAX_POINTS:
         raise InvalidArgument("window", size, expected)
     return None
