@@ -208,6 +208,23 @@ def test_sending_thread_ends_when_all_is_sent(figure: tk.LiveFigure, until: Unti
     until(lambda: not [t for t in threading.enumerate() if t.name == "tickerkit figures"])
 
 
+def test_change_during_a_batch_of_another_thread_is_kept(
+    figure: tk.LiveFigure, until: Until
+) -> None:
+    """It is no part of the batch, which would drop it at its end."""
+
+    def hide() -> None:
+        figure.layout.showlegend = False
+
+    thread = threading.Thread(target=hide)
+    with figure.batch_update():
+        figure.layout.title.text = "batch"
+        thread.start()
+        until(lambda: figure.layout.showlegend is False)
+    thread.join()
+    assert (figure.layout.showlegend, figure.layout.title.text) == (False, "batch")
+
+
 def test_appends_from_many_threads_lose_no_point(until: Until) -> None:
     """Eight threads append 10,000 points each while the main thread changes the layout.
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import plotly.graph_objects as go
@@ -50,9 +51,29 @@ class LockedFigure(go.FigureWidget):  # type: ignore[misc]
 
     The lock is reentrant, because plotly's methods call each other. A subclass sets `_lock` before
     it calls `__init__`, which already sends.
+
+    While one thread gathers changes in `batch_update`, as each `update` does, others wait before
+    they send theirs. Plotly would take theirs for a part of the batch, and might drop them at its
+    end.
     """
 
     _lock: threading.RLock
+    _batch_thread: int | None = None
+
+    @property
+    def _in_batch_mode(self) -> bool:
+        """Whether this thread gathers changes; plotly asks for each assignment."""
+        return self._batch_thread == threading.get_ident()
+
+    @_in_batch_mode.setter
+    def _in_batch_mode(self, value: bool) -> None:
+        self._batch_thread = threading.get_ident() if value else None
+
+    @contextlib.contextmanager
+    def batch_update(self) -> Iterator[None]:
+        """Gather changes, and send them together at the end, as plotly does."""
+        with self._lock, super().batch_update():
+            yield
 
 
 def make_lock() -> threading.RLock:
