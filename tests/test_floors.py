@@ -34,7 +34,7 @@ IO = {"asyncio", "threading", "websockets", "ipywidgets", "socket", "selectors",
 FILES = sorted(ROOT.rglob("*.py"))
 
 
-CONTRIBUTING = (ROOT.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+CONTRIBUTING = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
 
 def test_contributing_has_each_room_on_its_floor() -> None:
