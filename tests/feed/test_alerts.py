@@ -20,7 +20,7 @@ import tickerkit as tk
 from tickerkit.alerts import AlertEvent
 from tickerkit.classroom import FaultProxy, random_faults
 from tickerkit.errors import InvalidArgument
-from tickerkit.feed import alert_delivery
+from tickerkit.feed import alert_book, alert_delivery
 
 Until = Callable[..., None]
 
@@ -103,9 +103,10 @@ def test_alert_waits_for_a_number_in_its_column(
 
 
 def test_alert_begins_with_the_next_tick(
-    server: tk.TickServer, feed: tk.Feed, until: Until
+    server: tk.TickServer, feed: tk.Feed, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It knows the value before, and fires for what came before only if asked to."""
+    monkeypatch.setattr(alert_book, "NEW_S", 0.0)
     publish(server, 1, 3, 1)
     feed.wait(3)
     feed.alert(above=2, name="new")
@@ -113,6 +114,27 @@ def test_alert_begins_with_the_next_tick(
     publish(server, 3)
     until(lambda: len(feed.alerts) == 3)
     assert feed.alerts.groupby("alert")["seq"].apply(list).to_dict() == {"all": [2, 4], "new": [4]}
+
+
+def test_alert_of_a_new_feed_judges_a_replay_that_is_over() -> None:
+    """The list is that of a slow replay, although no tick comes any more; history is left out."""
+    prices = [1.0, 3, 1, 3]
+    ticks = pd.DataFrame(
+        {
+            "symbol": "A",
+            "price": prices,
+            "time": pd.date_range("2026-11-02", periods=4, freq="s", tz="UTC"),
+        }
+    )
+    replay = tk.replay(ticks, speed=float("inf"), wait_for=1)
+    with tk.serve(replay, port=0) as server, tk.connect(server) as feed:
+        feed.wait(4)
+        feed.alert("A", above=2)
+        assert fired(feed) == [3, 3]
+        with tk.connect(server) as late:
+            late.wait(4)
+            late.alert("A", above=2)
+            assert fired(late) == []
 
 
 def test_later_alert_knows_symbols_that_no_other_watched(

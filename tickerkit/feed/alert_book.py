@@ -23,6 +23,9 @@ __all__ = ["AlertBook"]
 IDLE_S = 1.0
 # How much later the clock notices a silence than a tick does: ticks may be on their way.
 MARGIN_NS = 1_000_000_000
+# How long an alert also judges what its feed has received so far: a replay at full speed may be
+# over before the next line of a script makes the alert.
+NEW_S = 5.0
 # Ticks that are older belong to a replay, whose time does not follow this machine's clock.
 MAX_LIVE_LAG_NS = 60_000_000_000
 
@@ -84,6 +87,7 @@ class AlertBook:
         self.history: Position | None = None
         self.is_live: Callable[[], bool] = lambda: False
         self._made = 0
+        self._made_at_s = time.monotonic()
         self._lock = threading.RLock()  # held while alerts are added or removed
         self._publishing = threading.Lock()
         self._threads: dict[Alert, JudgeThread] = {}
@@ -105,7 +109,8 @@ class AlertBook:
         """Judge an alert from now on: from the row at which the others are judged.
 
         Its condition first sees the ticks held from before, so that it knows the values before the
-        next tick; what it finds there is left out, unless `spec.past` asks for it. An alert that
+        next tick; what it finds there is left out, unless `spec.past` asks for it or the feed is
+        new. An alert that
         ended with the feed, and is the same, is continued from the row up to which it was judged.
 
         Args:
@@ -120,7 +125,8 @@ class AlertBook:
             self.alerts = [*self.alerts, alert]
             shared = None if alert.spec.is_own else self._find_shared()
             row = self.log.stop if shared is None else shared.judge.row
-            if not alert.spec.past:
+            is_new = replaced is None and time.monotonic() - self._made_at_s < NEW_S
+            if not alert.spec.past and not is_new:
                 alert.first_row = row
             if replaced is not None and replaced.ended_row is not None:
                 alert.first_row, alert.count = replaced.ended_row, replaced.count

@@ -91,7 +91,9 @@ class FeedAlerts(FeedReaders):
                 A bar is judged once, when the first tick of a later bar closes it; the event has
                 that tick. A tick that comes late for a closed bar is left out.
             past: also judge earlier ticks: those that the feed holds, and the history that it gets
-                when it connects.
+                when it connects. In the first five seconds of a feed, what it has received since it
+                connected is judged without it: a replay at full speed may be over before the next
+                line of the cell runs.
             call: called with each `AlertEvent`, in a thread of its own; may be a coroutine
                 function. What it raises is counted in `alert.faults`, and the calls continue.
             webhook: address to which each event is posted as JSON, in a thread of its own. It is
