@@ -148,11 +148,13 @@ def draw_feed(
     bar: str | float = "5s",
     indicators: object = (),
     alerts: bool = True,
+    hint: str = "choose with symbols=",
 ) -> None:
     """Remove what a figure shows, and draw a feed's ticks on it from now on.
 
     The arguments are those of `chart`; in place of `y`, `column` is the column to draw, and
-    `percent` whether lines show its change in percent; None for once there are several.
+    `percent` whether lines show its change in percent; None for once there are several. `hint` says
+    how the user chooses symbols that are not drawn.
     """
     specs = parse_indicators(indicators)
     is_line = kind == "line"
@@ -196,6 +198,7 @@ def draw_feed(
             is_empty=drawer.is_empty,
             undrawn=drawer.undrawn,
             zone=figure.tz,
+            hint=hint,
         )
         figure.show_note(note)
 

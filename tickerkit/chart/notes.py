@@ -29,6 +29,7 @@ def describe_chart(
     is_empty: bool,
     undrawn: int,
     zone: str,
+    hint: str = "choose with symbols=",
 ) -> FigureNote:
     """Return the note that a chart of a feed shows now; its text is empty if all is well.
 
@@ -39,6 +40,7 @@ def describe_chart(
         is_empty: whether nothing is drawn yet.
         undrawn: number of symbols that are not drawn because there are too many.
         zone: the time zone of the chart.
+        hint: how the user chooses other symbols.
     """
     if is_empty:
         is_live = feed.status == "live"
@@ -50,7 +52,7 @@ def describe_chart(
     if symbols is not None and not set(symbols) <= set(list_present(feed)):
         text = _describe_wait(feed, symbols, column)
     elif undrawn:
-        text = f"{format_count(undrawn, 'more symbol')}; choose with symbols="
+        text = f"{format_count(undrawn, 'more symbol')}; {hint}"
     return {"kind": "info", "text": text}
 
 

@@ -70,7 +70,7 @@ def query(
     for each in caught:
         print_error(each.message)
         is_damaged |= getattr(each.message, "is_damaged", False)
-    with connection, _ended_by_signals(connection), _named_errors():
+    with connection, _ended_by_signals(connection), _named_errors(connection):
         with show_busy("querying"):
             # Not `fetchall`: a datetime of Python has no nanoseconds.
             relation = connection.sql(sql)
@@ -117,7 +117,7 @@ def _ended_by_signals(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 @contextmanager
-def _named_errors() -> Iterator[None]:
+def _named_errors(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     """Turn errors of DuckDB in the block into those of this command."""
     import duckdb
 
@@ -128,8 +128,14 @@ def _named_errors() -> Iterator[None]:
     except duckdb.InterruptException:
         print_error("stopped")
         raise typer.Exit(FAILED) from None
+    except duckdb.CatalogException as error:  # DuckDB would propose tables of its own
+        tables = connection.sql(
+            "select view_name from duckdb_views() where not internal"
+        ).fetchall()
+        names = ", ".join(sorted(name for (name,) in tables if not name.startswith("_tickerkit_")))
+        raise UsageError(f"{str(error).splitlines()[0]}; the tables are {names}") from None
     except duckdb.Error as error:
-        kinds = duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException
+        kinds = duckdb.ParserException, duckdb.BinderException
         raise (UsageError if isinstance(error, kinds) else TickerkitError)(str(error)) from None
 
 

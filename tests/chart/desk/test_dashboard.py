@@ -741,7 +741,9 @@ def test_many_symbols_have_a_row_each(server: tk.TickServer, feed: tk.Feed, unti
 def test_close_ends_its_threads(feed: tk.Feed) -> None:
     """After close nothing draws or reads, and a second close does nothing."""
     board = feed.dashboard()
+    assert repr(board) == f"<Dashboard of {feed.name} {feed.status}>"
     board.close()
     board.close()
+    assert repr(board) == "<Dashboard closed>"
     assert all(each.follower.ended for each in board._shown)
     assert board.figure.closed

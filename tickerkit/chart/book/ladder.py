@@ -149,6 +149,10 @@ class Ladder(anywidget.AnyWidget):
             "asks": [(price, size) for price, size in asks.tolist()],
         }
 
+    def __repr__(self) -> str:
+        state = "closed" if self.closed or self._feed is None else self._feed.current.status
+        return f"<Ladder of {self._symbol or 'the first book'} {state}>"
+
     def close(self) -> None:
         """Close the widget, and end its thread; idempotent."""
         self.closed = True

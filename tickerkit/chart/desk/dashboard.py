@@ -198,6 +198,12 @@ class Dashboard(anywidget.AnyWidget):
             if each.follower is not None:
                 each.follower.stop()
 
+    def __repr__(self) -> str:
+        if self.comm is None:
+            return "<Dashboard closed>"
+        feeds = [each.feed.current for each in self._shown]
+        return f"<Dashboard of {', '.join(f'{each.name} {each.status}' for each in feeds)}>"
+
     def close(self) -> None:
         """Close the widget, and end the threads that read and draw; idempotent."""
         if "_exchange" in self.__dict__:  # else the constructor has raised, or was interrupted

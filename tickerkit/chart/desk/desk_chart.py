@@ -93,6 +93,7 @@ class DeskChart:
             percent=choices["view"] == "percent",
             bar=choices["bar"],
             indicators=specs,
+            hint="click one in the list",
         )
 
     def choose_legend(self, choices: DeskChoices, offered: int) -> None:
