@@ -99,7 +99,7 @@ def test_no_tick_is_lost_however_often_the_wire_breaks(
         for feed in feeds:
             assert feed.gaps.empty
             pd.testing.assert_frame_equal(of(feed.frame(), None), of(made, feed.symbols))
-        assert {feed.status for feed in feeds} == {"live"}
+        until(lambda: {feed.status for feed in feeds} == {"live"})  # the last break may be new
         assert sum(feed.stats["reconnects"] for feed in feeds) > disconnects / 2
         print(
             f"\n{proxy.broken:,} disconnects under {len(made):,} ticks on {len(feeds)} feeds:"

@@ -142,6 +142,6 @@ def test_own_function_may_ask_the_feed(server: TickServer) -> None:
 def test_unknown_indicator_is_refused_with_the_nearest(server: TickServer) -> None:
     """The error points to the table of indicators."""
     feed = tk.connect(server.url)
-    with pytest.raises(InvalidArgument, match=r"'sma'; tk\.indicators"):
+    with pytest.raises(InvalidArgument, match=r"'sma' is the nearest\); tk\.indicators"):
         feed.bars("1min", indicators="smaa(20)")
     assert "sma" in tk.indicators().index
