@@ -187,7 +187,7 @@ def test_statement_without_a_result_prints_nothing(
     [
         ("select pric from ticks", 2, 'column "pric" not found'),
         ("selec", 2, "syntax error"),
-        ("from nowhere", 2, "nowhere does not exist!; the tables are t, ticks;"),
+        ("from nowhere", 2, "there are the tables t, ticks; Catalog Error"),
         ("select cast(symbol as int) from ticks", 1, "Could not convert"),
     ],
 )

@@ -133,7 +133,7 @@ def _named_errors(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
             "select view_name from duckdb_views() where not internal"
         ).fetchall()
         names = ", ".join(sorted(name for (name,) in tables if not name.startswith("_tickerkit_")))
-        raise UsageError(f"{str(error).splitlines()[0]}; the tables are {names}") from None
+        raise UsageError(f"there are the tables {names}; {error}") from None
     except duckdb.Error as error:
         kinds = duckdb.ParserException, duckdb.BinderException
         raise (UsageError if isinstance(error, kinds) else TickerkitError)(str(error)) from None
