@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import importlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,31 +14,12 @@ import tickerkit as tk
 from tickerkit.chart.feed_chart import draw_feed
 from tickerkit.chart.labels import escape_label
 from tickerkit.chart.palette import COLOURS
-from tickerkit.feed import readers
 from tickerkit.log import Gap
 from tickerkit.runtime import rerun
 
+pytestmark = pytest.mark.usefixtures("quick")
+
 Until = Callable[..., None]
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for changes of the feed's state, which are no ticks, more than once a second."""
-    monkeypatch.setattr(readers, "IDLE_S", 0.05)
-
-
-@pytest.fixture
-def server() -> Iterator[tk.TickServer]:
-    """Run a server without a source; tests publish ticks."""
-    with tk.serve(None, port=0) as server:
-        yield server
-
-
-@pytest.fixture
-def feed(server: tk.TickServer) -> Iterator[tk.Feed]:
-    """Connect a feed to the server."""
-    with tk.connect(server.url) as feed:
-        yield feed
 
 
 def tick(symbol: str, price: float | None, second: int, **more: object) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
@@ -10,20 +10,6 @@ import pytest
 import tickerkit as tk
 
 Until = Callable[..., None]
-
-
-@pytest.fixture
-def server() -> Iterator[tk.TickServer]:
-    """Run a server without a source; tests publish ticks."""
-    with tk.serve(None, port=0) as server:
-        yield server
-
-
-@pytest.fixture
-def feed(server: tk.TickServer) -> Iterator[tk.Feed]:
-    """Connect a feed to the server."""
-    with tk.connect(server.url) as feed:
-        yield feed
 
 
 def tick(price: float | None, second: float, symbol: str = "AAPL", **more: object) -> dict:

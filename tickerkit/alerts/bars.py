@@ -157,8 +157,8 @@ class OwnBarCondition:
     """Fires when what a function returns for a symbol's bars becomes true.
 
     Args:
-        function: called with a frame of the newest closed bars of one symbol, for each bar that
-            closes; returns a truth value, or one for each bar, of which the last counts.
+        function: called when a bar closes, with a frame of the newest closed bars of its symbol. It
+            returns a truth value for the last bar, or one for each bar; then the last one counts.
         length_ns: the length of a bar.
         name: what to call the condition in texts.
     """

@@ -57,7 +57,7 @@ class Fired(NamedTuple):
     """A firing of an alert.
 
     Attributes:
-        watch: of which alert.
+        watch: the watch of the alert that fired.
         firing: what was found.
         tick: the tick of the event.
         row: the row by which it was noticed: the tick's own, or of a silence a later one.

@@ -98,7 +98,7 @@ def find_changes(codes: Array, values: Array, last: LastValues) -> Changes:
 
     Args:
         codes: the code of each value's symbol, (N,).
-        values: float64, (N,); NaN where there is none.
+        values: the values, float64 of shape (N,); NaN where a tick has no value.
         last: the newest values before these.
     """
     places = np.flatnonzero(values == values)
@@ -164,7 +164,10 @@ class View:
         return frozenset(self.groups.codes.tolist())
 
     def values(self, column: str) -> Array | None:
-        """Return a column of numbers, float64, (N,), NaN for no value; None if there is none."""
+        """Return a column of numbers as float64 of shape (N,); None if the rows lack it.
+
+        A row without a value has NaN.
+        """
         return self._lags() if column == LAG else self.rows.numbers(column)
 
     def changes(self, column: str) -> Changes:

@@ -120,8 +120,8 @@ class Bars:
     ) -> dict[str, Array]:
         """Return the newest bars of one symbol as arrays: a chart needs them many times a second.
 
-        A call costs time in proportion to the new ticks, and to the bars returned. A bar of which
-        the log has dropped some ticks is as it was before.
+        A call costs time in proportion to the new ticks, and to the bars returned. A bar keeps
+        its values when the log drops some of its ticks.
 
         Args:
             interval: as of `bars`.
@@ -202,7 +202,7 @@ class _SeriesReader:
 
 
 def _take(kept: dict[Any, Any], key: Hashable, make: Callable[[], Kept]) -> Kept:
-    """Return what is kept by a key, made if there is none; the least recently used is dropped."""
+    """Return the value of a key; make a missing one, and drop the least recently used."""
     found: Kept = kept.pop(key) if key in kept else make()
     kept[key] = found  # a dict is in the order of insertion: most recently used last
     while len(kept) > MAX_KEPT:

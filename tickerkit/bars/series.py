@@ -100,7 +100,7 @@ class BarSeries:
         return columns
 
     def held(self, first_row: int, last: int | None = None, begin: int = 0) -> Array:
-        """Return the indices of the bars of which the log, from `first_row` on, holds a tick.
+        """Return the indices of the bars that have a tick in the log.
 
         Args:
             first_row: the row of the oldest tick that the log holds.

@@ -145,7 +145,6 @@ class FeedAlerts(FeedReaders):
                 raise InvalidArgument("name", name, "text")
             name = format_line(name)
         book = self._state.alert_book
-        book.is_live = self._is_live
         cell = cell_slot("alert", self._source)
         previous: Alert | None = cell.last()
         if previous is not None and not book.has_made(previous):
@@ -206,10 +205,6 @@ class FeedAlerts(FeedReaders):
     def unjudged(self) -> int:
         """How many ticks have arrived that alerts have not judged yet; 0 without alerts."""
         return self._state.alert_book.count_unjudged()
-
-    def _is_live(self) -> bool:
-        """Return whether this feed, or the one that continues it, has a connection."""
-        raise NotImplementedError
 
 
 def _make_sinks(call: object, webhook: object, csv: object) -> dict[str, Sink]:

@@ -287,7 +287,7 @@ class FeedData(FeedBooks):
         """Return the newest bars of one symbol as arrays, many times a second if need be.
 
         A call costs time in proportion to the new ticks, and to the bars returned; a frame of them
-        takes longer. A bar of which the feed has dropped some ticks is as it was before.
+        takes longer. A bar keeps its values when the feed drops some of its ticks.
 
         Args:
             interval: as of `bars`.

@@ -354,6 +354,8 @@ class Feed(FeedCharts):
             # It gives up its readers only now, when this feed is registered and can stop them.
             previous._stop_service(previous._disconnect)
             previous._replacement = self
+        # The alerts outlive the feed that this one replaces.
+        self._state.alert_book.is_live = lambda: self.status == "live"
         self._task = LoopTask(self._run)
         self._task.start()
 
@@ -409,9 +411,6 @@ class Feed(FeedCharts):
                     # Ticks before it come first, and are from before now.
                     self._state.alert_book.history = Position(event.epoch, max(event.next - 1, 0))
                 self.log.units = self._state.client.units
-
-    def _is_live(self) -> bool:
-        return self.current.status == "live"
 
     def _notify(self) -> None:
         with self._changed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,31 +10,12 @@ import pytest
 import tickerkit as tk
 from tickerkit.chart.book.ladder import Ladder
 from tickerkit.errors import InvalidArgument
-from tickerkit.feed import readers
 from tickerkit.runtime import rerun
+
+pytestmark = pytest.mark.usefixtures("quick")
 
 Until = Callable[..., None]
 BOOK = {"symbol": "A", "bids": [[99.5, 1], [99.25, 20]], "asks": [[100, 3]], "time": 1_795_000_000}
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look for changes of the feed's state, which are no ticks, more than once a second."""
-    monkeypatch.setattr(readers, "IDLE_S", 0.05)
-
-
-@pytest.fixture
-def server() -> Iterator[tk.TickServer]:
-    """Run a server without a source; tests publish books."""
-    with tk.serve(None, port=0) as server:
-        yield server
-
-
-@pytest.fixture
-def feed(server: tk.TickServer) -> Iterator[tk.Feed]:
-    """Connect a feed to the server."""
-    with tk.connect(server.url) as feed:
-        yield feed
 
 
 def watch(ladder: Ladder) -> list[Any]:

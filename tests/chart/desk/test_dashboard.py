@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +33,6 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dashboard, "INTERVAL_S", 0.02)
     monkeypatch.setattr(tk.Dashboard, "min_interval_s", 0.02)
     monkeypatch.setattr(exchange, "COUNTS_INTERVAL_S", 0.02)
-
-
-@pytest.fixture
-def server() -> Iterator[tk.TickServer]:
-    """Run a server without a source; tests publish ticks."""
-    with tk.serve(None, port=0) as server:
-        yield server
-
-
-@pytest.fixture
-def feed(server: tk.TickServer) -> Iterator[tk.Feed]:
-    """Connect a feed to the server."""
-    with tk.connect(server.url) as feed:
-        yield feed
 
 
 def drawn(board: tk.Dashboard) -> list[float]:

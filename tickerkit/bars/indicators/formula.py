@@ -41,7 +41,7 @@ class StepFormula:
         inputs: the columns of the bars that it needs.
         start: the state before the first bar.
         step: takes a state, and the value of each input as a Python number; returns the next
-            state and a value for each column, NaN while there is none.
+            state, and the value of each column: NaN while the indicator warms up.
     """
 
     inputs: tuple[str, ...]
