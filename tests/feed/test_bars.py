@@ -145,3 +145,8 @@ def test_unknown_indicator_is_refused_with_the_nearest(server: TickServer) -> No
     with pytest.raises(InvalidArgument, match=r"'sma' is the nearest\); tk\.indicators"):
         feed.bars("1min", indicators="smaa(20)")
     assert "sma" in tk.indicators().index
+
+
+def test_table_of_indicators_is_shown_without_a_cut() -> None:
+    """A notebook cuts texts of more than 50 characters."""
+    assert "..." not in repr(tk.indicators()["description"])

@@ -196,6 +196,7 @@ def test_alerts_are_spoken_and_events_come_once(page: Page) -> None:
     for _ in range(2):
         receive(page, "events", is_past=False, events=[event])
     assert (lines.count(), "AAPL above 24" in spoken.inner_text()) == (count + 1, True)
+    assert lines.first.locator(".tkd-said").inner_text().startswith("above 24")
     lines.first.get_by_role("button").click()
     assert chosen(page)["symbol"] == "AAPL"
     page.get_by_role("button", name="4 alerts").click()

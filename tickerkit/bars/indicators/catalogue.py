@@ -142,7 +142,7 @@ CATALOGUE = {
         ),
         Definition(
             "bbands",
-            "Bollinger bands: average and standard deviations around it",
+            "Bollinger bands: average and standard deviations",
             windows.bbands,
             (_period(20, 2), _WIDTH),
             _CHANNEL,
@@ -151,7 +151,7 @@ CATALOGUE = {
         ),
         Definition(
             "keltner",
-            "Keltner channel: exponential average and true ranges around it",
+            "Keltner channel: ema and average true ranges",
             steps.keltner,
             (_period(20), _WIDTH, _period(10, name="atr_period")),
             _CHANNEL,
@@ -177,7 +177,7 @@ CATALOGUE = {
         ),
         Definition(
             "supertrend",
-            "stop that follows the trend at a distance of true ranges",
+            "stop that follows the trend, by true ranges",
             stops.supertrend,
             (_period(10), Parameter("width", 3.0, 0.0)),
             pane="price",
@@ -218,7 +218,7 @@ CATALOGUE = {
         ),
         Definition(
             "rvol",
-            "realised volatility: root of the sum of squared log returns, not annualised",
+            "realised volatility: sqrt(sum(log returns ** 2))",
             windows.rvol,
             (_period(20),),
         ),

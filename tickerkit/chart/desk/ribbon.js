@@ -131,7 +131,9 @@ export class Ribbon {
       button.addEventListener("click", () => this.#onChoose(event));
       line.append(button);
     }
-    line.append(make("span", { class: "tkd-said", text, title: text }));
+    // The text stands alone where it is spoken or notified; here its symbol stands before it.
+    const said = text.startsWith(`${symbol} `) ? text.slice(symbol.length + 1) : text;
+    line.append(make("span", { class: "tkd-said", text: said, title: text }));
     if (isNew) line.classList.add("tkd-new");
     this.list.prepend(line);
     if (isAtTop) this.list.scrollTop = 0;
