@@ -12,7 +12,7 @@ import pytest
 
 from tickerkit.log import Gap, TickLog
 from tickerkit.storage import CsvFile, load, read_parquet, write_csv, write_parquet
-from tickerkit.storage.parquet import from_csv
+from tickerkit.storage.parquet.finish import from_csv
 from tickerkit.ticks import read_ticks
 
 

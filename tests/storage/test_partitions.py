@@ -204,7 +204,7 @@ def test_full_disk_keeps_the_rows(
     tmp_path: Path, log: TickLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files that can't be written are written with the next; until then the CSV has the rows."""
-    import tickerkit.storage.parquet as module
+    import tickerkit.storage.parquet.read as module
 
     errors: list[Exception] = []
     recording = Recording(tmp_path, log, on_error=errors.append)

@@ -12,10 +12,10 @@ import pytest
 from numbered import gaps
 from soaks import soak
 
-import tickerkit.storage.parquet as parquet_module
+import tickerkit.storage.parquet.write as parquet_module
 from tickerkit.log import TickLog
 from tickerkit.storage import CsvFile, Recording, load, write_csv, write_jsonl, write_parquet
-from tickerkit.storage.parquet import KEY
+from tickerkit.storage.parquet.table import KEY
 from tickerkit.storage.raw_lines import connected_line, dropped_line, frame_line
 from tickerkit.storage.sidecar import encode_lines, parse_lines, sidecar_path
 from tickerkit.storage.verify import verify

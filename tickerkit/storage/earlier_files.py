@@ -11,7 +11,8 @@ from tickerkit.log import Gap, Position, gaps_from_frame
 from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.csv.parts import parts_of
 from tickerkit.storage.files import is_locked
-from tickerkit.storage.parquet import from_csv, read_metadata
+from tickerkit.storage.parquet.finish import from_csv
+from tickerkit.storage.parquet.read import read_metadata
 from tickerkit.storage.partitions import partition_files
 from tickerkit.storage.paths import Naming, working_path
 from tickerkit.storage.recording import load

@@ -14,19 +14,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tickerkit.errors import RecordingError, RecordingWarning
-from tickerkit.formatting import format_value
 from tickerkit.log import gap_frame, select
-from tickerkit.storage.content import Content, RowLabels
-from tickerkit.storage.csv.foreign import REQUIRED
-from tickerkit.storage.csv.read import read_file
+from tickerkit.storage.content import RowLabels
 from tickerkit.storage.frames import combine_frames
-from tickerkit.storage.jsonl import is_tick_lines, read_jsonl
-from tickerkit.storage.parquet import read_metadata, read_parquet_file
-from tickerkit.storage.paths import is_jsonl
-from tickerkit.storage.raw import read_raw
+from tickerkit.storage.parquet.read import read_metadata
+from tickerkit.storage.scan import read_content
 from tickerkit.storage.sidecar import Sidecar, add_counts, read_sidecar
-from tickerkit.ticks import TIME_COLUMNS, UTC_NS
-from tickerkit.ticks.fields import may_have_value, symbol_field
 from tickerkit.validation import check_path
 
 __all__ = ["Recording", "combine", "load", "read_gaps", "read_units", "select_part"]
@@ -75,7 +68,7 @@ def load(path: str | PathLike[str]) -> Recording:
     check_path("path", path)
     path = Path(path).expanduser()
     try:
-        content = _read(path)
+        content = read_content(path)
     except MemoryError:
         raise RecordingError(path, "it needs more memory than this process has") from None
     sidecar = content.sidecar
@@ -91,34 +84,6 @@ def load(path: str | PathLike[str]) -> Recording:
         content.states,
         sidecar.units,
     )
-
-
-def _read(path: Path) -> Content:
-    if path.suffix == ".parquet":
-        content = read_parquet_file(path)
-        if not content.own:
-            _check_foreign(path, content.frame)
-        return content
-    if not is_jsonl(path):
-        return read_file(path)
-    return read_jsonl(path) if is_tick_lines(path) else read_raw(path)
-
-
-def _check_foreign(path: Path, frame: pd.DataFrame) -> None:
-    """Check that another program's Parquet file has ticks, and convert their times to UTC in ns.
-
-    Times without a zone are UTC, as everywhere.
-    """
-    if symbol_field(frame) is None or not may_have_value(map(str, frame.columns)):
-        names = ", ".join(map(format_value, frame.columns[:20]))
-        raise RecordingError(path, f"its columns are {names}; {REQUIRED}")
-    for name in TIME_COLUMNS:
-        if name in frame and frame[name].dtype.kind == "M":
-            try:
-                frame[name] = pd.to_datetime(frame[name], utc=True).astype(UTC_NS)
-            except pd.errors.OutOfBoundsDatetime as error:
-                problem = f"{name} has a value outside the years 1678 to 2261 ({error})"
-                raise RecordingError(path, problem) from None
 
 
 def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:

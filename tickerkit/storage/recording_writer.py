@@ -16,7 +16,7 @@ from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.earlier_files import is_unfinished, last_tick_in, leave_out_open, read_abouts
 from tickerkit.storage.files import Mode
 from tickerkit.storage.finished_files import FinishedFiles
-from tickerkit.storage.parquet import prepare_parquet
+from tickerkit.storage.parquet.finish import prepare_parquet
 from tickerkit.storage.paths import Rotation, naming_from_path, raw_path, read_size, working_path
 from tickerkit.storage.raw_lines import RawFile
 from tickerkit.storage.seam import count_known, epochs_between, list_missing

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tickerkit.errors import RecordingWarning, TickerkitError
-from tickerkit.storage.parquet import count_rows, read_each
+from tickerkit.storage.parquet.read import count_rows, read_each
 from tickerkit.storage.partitions import RECORDING, partition_files
 from tickerkit.storage.paths import working_path
 from tickerkit.storage.recording import load

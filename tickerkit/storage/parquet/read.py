@@ -1,14 +1,11 @@
-"""Parquet: ticks as a columnar file, which is smaller than CSV and holds the types itself.
-
-A Parquet file has no sidecar: heads and gaps are the same JSON lines, in the metadata of the file.
-"""
+"""Reading Parquet: ticks, gaps and the rest come back as they were written."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TypeVar
@@ -18,228 +15,36 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tickerkit.errors import InvalidArgument, Problem, RecordingError, RecordingExists
+from tickerkit.errors import Problem, RecordingError
 from tickerkit.log import Position
 from tickerkit.storage.content import Content
-from tickerkit.storage.csv.parts import remove_parts
 from tickerkit.storage.csv.read import read_file
-from tickerkit.storage.files import Mode, check_regular, prepare_path, replacing, unreadable
+from tickerkit.storage.files import check_regular, unreadable
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
-from tickerkit.storage.partitions import (
-    in_order_of_arrival,
-    partition_files,
-    partition_path,
-    restore_symbol,
-    split,
-)
+from tickerkit.storage.parquet.table import KEY
+from tickerkit.storage.partitions import in_order_of_arrival, partition_files, restore_symbol
 from tickerkit.storage.paths import working_path
-from tickerkit.storage.sidecar import (
-    End,
-    Partition,
-    Sidecar,
-    encode_lines,
-    parse_lines,
-    sidecar_path,
-)
+from tickerkit.storage.sidecar import End, Sidecar, parse_lines
 from tickerkit.ticks import UTC_NS
 from tickerkit.validation import check_path
 
 __all__ = [
     "count_rows",
-    "from_csv",
     "last_of",
-    "prepare_parquet",
     "read_each",
     "read_metadata",
     "read_parquet",
     "read_parquet_file",
-    "write_parquet",
+    "read_whole",
 ]
-
-KEY = b"tickerkit"
-PARQUET_SUFFIXES = ("", ".parquet", ".pq")
-ROWS_AT_ONCE = 131_072
 
 Found = TypeVar("Found")
 
 
-def write_parquet(
-    frame: pd.DataFrame,
-    path: str | PathLike[str],
-    *,
-    gaps: pd.DataFrame | None = None,
-    misfits: Mapping[str, int] | None = None,
-    units: Mapping[str, str] | None = None,
-    mode: Mode = "new",
-    source: str = "",
-    symbols: Sequence[str] | None = None,
-) -> Path:
-    """Write ticks to a Parquet file, which `read_parquet` reads back as an identical frame.
-
-    The file holds the types, the gaps and where the ticks came from. Any program that reads Parquet
-    can read it. An older file is replaced only when the new one is complete.
-
-    Args:
-        frame: the ticks, with any columns. The index is not written.
-        path: the file. Missing folders are created.
-        gaps: the ticks that are missing, with the columns of `Feed.gaps`.
-        misfits: how many values of the ticks were left out, by column.
-        units: the unit of each column that has one.
-        mode: "new" refuses an existing file, "overwrite" replaces it, "append" replaces it by a
-            file that holds its ticks and then the new ones.
-        source: where the ticks came from.
-        symbols: the symbols that the ticks were selected by; None for all.
-
-    Returns:
-        The path.
-
-    Raises:
-        RecordingExists: the file exists, and mode is "new".
-        RecordingError: mode is "append", and the file is not a Parquet file of ticks.
-        InvalidArgument: an argument is invalid, such as a path with the suffix of another format.
-        OSError: the file can't be written.
-
-    Example:
-        >>> write_parquet(log.frame(), "ticks.parquet")
-    """
-    check_path("path", path)
-    if Path(path).suffix not in PARQUET_SUFFIXES:
-        expected = "a name that ends in .parquet; to_csv writes .csv"
-        raise InvalidArgument("path", str(path), expected)
-    path = prepare_path(path, mode)
-    about = Sidecar.describe(source, symbols, gaps, misfits, units)
-    if mode == "append" and path.exists():
-        before = _read(path)
-        if before.problems:
-            problem = f"{'; '.join(map(str, before.problems))}; write another file"
-            raise RecordingError(path, problem, "appended to")
-        frame, about = combine_frames([before.frame, frame]), before.sidecar.join(about)
-    _write(frame, path, about)
-    return path
-
-
-def _write_partitions(
-    frame: pd.DataFrame, path: Path, about: Sidecar, partition: Sequence[str]
-) -> None:
-    """Write ticks to a file in each partition that they belong to."""
-    taken: set[str] = set()
-    for values, rows in split(frame, partition):
-        target = partition_path(path, values, taken)
-        _write(rows, target, about, (Partition(values), End.from_frame(frame)))
-
-
-def _write(
-    frame: pd.DataFrame, path: Path, about: Sidecar, last: Sequence[Partition | End] | None = None
-) -> None:
-    """Write a file that holds ticks, and what is known about them.
-
-    Args:
-        frame: the ticks.
-        path: the file.
-        about: what is known.
-        last: the last lines of that; by default the end of these ticks.
-    """
-    table = _widen_dictionaries(pa.Table.from_pandas(frame, preserve_index=False))
-    last = [End.from_frame(frame)] if last is None else last
-    text = encode_lines([*about.lasting_lines, *about.heads, *last])
-    metadata = {**(table.schema.metadata or {}), KEY: text}
-    table = table.replace_schema_metadata(metadata)
-    # Prices hardly repeat, so a dictionary of them only costs. Times and seqs grow in small steps,
-    # so the steps are stored. The file is a third smaller by this, and is written faster.
-    repeated = [field.name for field in table.schema if _repeats(field)]
-    deltas = {
-        field.name: "DELTA_BINARY_PACKED"
-        for field in table.schema
-        if field.name not in repeated and _is_whole(field.type)
-    }
-    with replacing(path) as out:
-        pq.write_table(
-            table,
-            out,
-            row_group_size=ROWS_AT_ONCE,
-            compression="zstd",
-            use_dictionary=repeated,
-            column_encoding=deltas or None,
-            write_page_checksum=True,
-        )
-
-
-def _widen_dictionaries(table: pa.Table) -> pa.Table:
-    """Return a table whose text has indices of 32 bits.
-
-    pandas' codes have as many bits as the words need, and arrow keeps these in the file. pandas and
-    pyarrow then can't read the files of two days as one if the second day has more words.
-    """
-    for place, field in enumerate(table.schema):
-        kind = field.type
-        if pa.types.is_dictionary(kind) and kind.index_type != pa.int32():
-            wide = pa.dictionary(pa.int32(), kind.value_type, kind.ordered)
-            table = table.set_column(place, field.with_type(wide), table.column(place).cast(wide))
-    return table
-
-
-def _repeats(field: pa.Field) -> bool:
-    """Return whether most values of a column repeat those of earlier rows.
-
-    The ticks of a message have the same `received`.
-    """
-    is_number = _is_whole(field.type) or pa.types.is_floating(field.type)
-    return field.name == "received" or not is_number
-
-
-def _is_whole(kind: pa.DataType) -> bool:
-    return pa.types.is_timestamp(kind) or kind in ("int64", "int32")
-
-
-def from_csv(path: Path, partition: Sequence[str] = ()) -> None:
-    """Append the CSV beside a Parquet file to it, and remove the CSV; there may be no Parquet yet.
-
-    Args:
-        path: the Parquet file.
-        partition: the keys by which a recording in `RECORDING` is laid out.
-
-    Raises:
-        RecordingError: one of the files is not a recording, or the CSV is damaged, other than by a
-            crash that cut off its end.
-        OSError: the Parquet file can't be written. The CSV is as it was.
-    """
-    csv, content = working_path(path), read_parquet_file(path)
-    if damage := [
-        str(each) for each in content.problems if each.kind not in ("torn", "unfinished")
-    ]:
-        raise RecordingError(csv, "; ".join(damage), "converted")
-    if partition:
-        _write_partitions(content.frame, path, content.sidecar, partition)
-    else:
-        _write(content.frame, path, content.sidecar)
-    remove_parts(csv)
-    csv.unlink()
-    sidecar_path(csv).unlink(missing_ok=True)
-    if partition:
-        # An empty folder is no part of a data set. Another recorder may have a file in it.
-        with contextlib.suppress(OSError):
-            path.parent.rmdir()
-
-
-def prepare_parquet(path: Path, mode: Mode) -> Position | None:
-    """Check the path of a file to record to; return the last position if the file is continued.
-
-    Raises:
-        RecordingExists: the file, or the CSV beside it, exists, and mode is "new".
-        RecordingError: it is no Parquet file.
-    """
-    prepare_path(path, mode)
-    if mode == "new" and working_path(path).exists():
-        raise RecordingExists(path)
-    if mode == "overwrite":
-        path.unlink(missing_ok=True)
-    return last_of(path) if path.exists() else None
-
-
 def last_of(path: Path) -> Position | None:
     """Return the position of the last tick of a Parquet file, None without one."""
-    end = read_metadata(path).end or End.from_frame(_read(path).frame)
+    end = read_metadata(path).end or End.from_frame(read_whole(path).frame)
     return end.position
 
 
@@ -313,11 +118,11 @@ def read_parquet_file(path: Path) -> Content:
     csv = working_path(path)
     if not csv.exists():
         files = partition_files(path)
-        return _read_partitions(files) if files else _read(path)
+        return _read_partitions(files) if files else read_whole(path)
     content = read_file(csv)
     frame, sidecar, problems = content.frame, content.sidecar, content.problems
     if path.exists():
-        before = _read(path)
+        before = read_whole(path)
         sidecar, problems = before.sidecar.join(sidecar), [*before.problems, *problems]
         if (last := End.from_frame(before.frame).position) is not None:
             frame = _after(frame, last)
@@ -329,7 +134,7 @@ def read_parquet_file(path: Path) -> Content:
 
 def _read_partitions(files: Sequence[Path]) -> Content:
     """Read the files of one recording, whose rows are in several partitions."""
-    contents, problems = read_each(files, _read)
+    contents, problems = read_each(files, read_whole)
     problems += [problem for content in contents for problem in content.problems]
     # Each file says the same about the whole.
     whole = contents[0].sidecar
@@ -363,7 +168,8 @@ def read_each(
     return found, problems
 
 
-def _read(path: Path) -> Content:
+def read_whole(path: Path) -> Content:
+    """Read a Parquet file; raises `RecordingError`."""
     try:
         check_regular(path)
         # pyarrow gets an open file: of a path it would also accept a folder. It is a file of arrow,

@@ -1,0 +1,1 @@
+"""Parquet: ticks as columnar files: how they are read, written whole, and finished."""

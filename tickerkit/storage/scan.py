@@ -1,0 +1,133 @@
+"""Scan: reads a recording of any format piece by piece, so that its size doesn't matter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from tickerkit.errors import Problem, RecordingError, RecordingWarning
+from tickerkit.formatting import format_value
+from tickerkit.storage.content import Content
+from tickerkit.storage.csv.foreign import REQUIRED
+from tickerkit.storage.csv.read import read_file
+from tickerkit.storage.jsonl import is_tick_lines, read_jsonl
+from tickerkit.storage.parquet.read import read_parquet_file
+from tickerkit.storage.paths import is_jsonl
+from tickerkit.storage.raw import read_raw
+from tickerkit.ticks import TIME_COLUMNS, UTC_NS
+from tickerkit.ticks.fields import may_have_value, symbol_field
+
+__all__ = ["ROWS_AT_ONCE", "Piece", "Scan", "read_content"]
+
+ROWS_AT_ONCE = 131_072
+
+
+class Piece(NamedTuple):
+    """Successive rows of a recording.
+
+    Attributes:
+        number: of the piece, from 0.
+        row: number of its first row, from 0.
+        frame: the rows, with a new index. All pieces of a scan have the same columns and types, but
+            for the categories of text.
+    """
+
+    number: int
+    row: int
+    frame: pd.DataFrame
+
+
+class Scan:
+    """Reads a recording piece by piece; at no time more than a few pieces are in memory.
+
+    A scan is iterated once, from its first piece to its last. What the file says about itself, and
+    what is damaged, is complete when the iteration has ended.
+
+    Args:
+        path: a recording of any format, as for `load`.
+        columns: the columns to read; those that the file lacks are left out. None for all.
+        max_rows: the most rows of a piece.
+
+    Attributes:
+        path: the file.
+        own: whether tickerkit wrote the file.
+        sidecar: what else the file says about itself: source, symbols, gaps, misfits, units.
+        problems: what is damaged, and was left out.
+        labels: how rows are numbered in reports.
+        states: the states of a venue's subscriptions; see `RawSource`.
+        rows: how many rows were read so far.
+        share: how much of the file was read so far, 0 to 1.
+
+    Raises:
+        RecordingError: there is no such file, or it is not a recording. The iteration raises it,
+            too.
+
+    Example:
+        >>> scan = Scan(Path("ticks.csv"), ["price"])
+        >>> max(piece.frame["price"].max() for piece in scan.pieces())
+    """
+
+    def __init__(
+        self, path: Path, columns: Sequence[str] | None = None, max_rows: int = ROWS_AT_ONCE
+    ) -> None:
+        self.path, self._columns, self._max_rows = path, columns, max_rows
+        self.rows, self.share = 0, 0.0
+        content = read_content(path)
+        self._frame = content.frame
+        self.own, self.sidecar, self.labels = content.own, content.sidecar, content.labels
+        self.problems: list[Problem] = content.problems
+        self.states: Sequence[tuple[int, dict[str, Any]]] = content.states
+        self.torn_bytes = content.torn_bytes
+
+    def pieces(self, first: int = 0) -> Iterator[Piece]:
+        """Yield the pieces, beginning with that of number `first`.
+
+        Only a number that an earlier iteration of this scan has yielded may be passed. From one
+        beyond 0 on, problems and `sidecar` are those of the earlier iteration.
+        """
+        frame = self._frame
+        if self._columns is not None:
+            frame = frame[[name for name in self._columns if name in frame]]
+        starts = range(0, max(len(frame), 1), self._max_rows)
+        for number, row in list(enumerate(starts))[first:]:
+            part = frame.iloc[row : row + self._max_rows].reset_index(drop=True)
+            self.rows = row + len(part)
+            self.share = self.rows / max(len(frame), 1)
+            yield Piece(number, row, part)
+
+    @property
+    def warning(self) -> RecordingWarning | None:
+        """The warning about what is damaged; None if nothing is, or the iteration hasn't ended."""
+        return RecordingWarning(self.path, self.rows, self.problems) if self.problems else None
+
+
+def read_content(path: Path) -> Content:
+    """Read a recording of any format, whole; raises `RecordingError`."""
+    if path.suffix == ".parquet":
+        content = read_parquet_file(path)
+        if not content.own:
+            _check_foreign(path, content.frame)
+        return content
+    if not is_jsonl(path):
+        return read_file(path)
+    return read_jsonl(path) if is_tick_lines(path) else read_raw(path)
+
+
+def _check_foreign(path: Path, frame: pd.DataFrame) -> None:
+    """Check that another program's Parquet file has ticks, and convert their times to UTC in ns.
+
+    Times without a zone are UTC, as everywhere.
+    """
+    if symbol_field(frame) is None or not may_have_value(map(str, frame.columns)):
+        names = ", ".join(map(format_value, frame.columns[:20]))
+        raise RecordingError(path, f"its columns are {names}; {REQUIRED}")
+    for name in TIME_COLUMNS:
+        if name in frame and frame[name].dtype.kind == "M":
+            try:
+                frame[name] = pd.to_datetime(frame[name], utc=True).astype(UTC_NS)
+            except pd.errors.OutOfBoundsDatetime as error:
+                problem = f"{name} has a value outside the years 1678 to 2261 ({error})"
+                raise RecordingError(path, problem) from None
