@@ -14,15 +14,17 @@ The sidecar is a file of JSON lines of these types:
     {"type":"misfits","counts":{"note":3},"sum":…}
     {"type":"units","units":{"temperature":"°C"},"sum":…}
     {"type":"partition","values":{"day":"2026-11-29","symbol":"AAPL"},"sum":…}
+    {"type":"extent","rows":1000,"epochs":[{"epoch":"a1b2","first":5,"last":1009,…}],"start":…,…}
     {"type":"end","rows":1000,"size":65536,"epoch":"a1b2","seq":1009,"time":1763000000123456789,…}
 
 Each program that writes to the recording adds a `head`. Of several `columns` the newest is valid.
 Each `block` has the checksum of the text since the block before. The counts of `misfits` add up. Of
-several `units` of a column the newest is valid. An `end` is the last line of a finished recording;
-it is missing while the recording is written, and after a crash. Lines are only appended, so that a
-crash damages at most the last line. A Parquet file holds the heads, the gaps, the misfits, the
-units and the end in its own metadata. There, a `partition` says that the file has only some of the
-recording's rows; the other lines are about the whole.
+several `units` of a column the newest is valid. An `extent` says how far the ticks reach. An `end`
+is the last line of a finished recording; it is missing while the recording is written, and after a
+crash. Lines are only appended, so that a crash damages at most the last line. A Parquet file holds
+the heads, the gaps, the misfits, the units, the extent and the end in its own metadata. There, a
+`partition` says that the file has only some of the recording's rows; the extent is that of these
+rows, and the other lines are about the whole.
 
 `sum` is the CRC-32 of the line without it. A line that doesn't match its sum is left out and
 reported. A complete recording has its heads and kinds twice, so a flipped bit costs none of them.
@@ -45,6 +47,7 @@ import pandas as pd
 from tickerkit.errors import Problem
 from tickerkit.limits import MAX_INT64, MAX_WORDS
 from tickerkit.log import Gap, Position, Seq, gaps_from_frame
+from tickerkit.storage.extent import Extent
 from tickerkit.storage.files import check_regular
 from tickerkit.ticks.fields import select_units
 
@@ -218,7 +221,7 @@ class Partition(msgspec.Struct, tag="partition"):
     values: dict[str, str]
 
 
-Line: TypeAlias = Head | Columns | Block | Gap | Misfits | Units | Partition | End
+Line: TypeAlias = Head | Columns | Block | Gap | Misfits | Units | Partition | Extent | End
 
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _encoder = msgspec.json.Encoder()
@@ -236,6 +239,8 @@ class Sidecar(msgspec.Struct):
         misfits: how many values are not in the recording, by column.
         units: the unit of each column that has one.
         partition: by key, which rows of the recording the file has; empty for all.
+        extent: how far the ticks of the file reach; None if that isn't known, as of a file that is
+            being written.
         size: the size of its whole lines in bytes, without a last line that is cut off.
         damaged: the numbers of the lines that are left out.
         unsure: the indices of the blocks before which a line is left out, perhaps a block: where
@@ -250,6 +255,7 @@ class Sidecar(msgspec.Struct):
     misfits: dict[str, int] = {}
     units: dict[str, str] = {}
     partition: dict[str, str] = {}
+    extent: Extent | None = None
     size: int = 0
     damaged: list[int] = []
     unsure: list[int] = []
@@ -257,6 +263,8 @@ class Sidecar(msgspec.Struct):
     def add(self, line: Line) -> None:
         """Add a line; a copy of an earlier head is left out."""
         self.end = None  # only the last line can be the end
+        if not isinstance(line, Head | End):  # what may come after the extent
+            self.extent = None
         match line:
             case Head():
                 if line not in self.heads:
@@ -274,6 +282,8 @@ class Sidecar(msgspec.Struct):
                 self.units = {**self.units, **select_units(line.units)}
             case Partition():
                 self.partition = line.values
+            case Extent():
+                self.extent = line
             case End():
                 self.end = line
 

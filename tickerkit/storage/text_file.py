@@ -11,6 +11,7 @@ import pandas as pd
 
 from tickerkit.storage.csv.parts import remove_parts
 from tickerkit.storage.csv.text import ROWS_AT_ONCE
+from tickerkit.storage.extent import extent_lines
 from tickerkit.storage.files import compress, compression_of, replacing
 from tickerkit.storage.sidecar import Block, Columns, End, Line, Sidecar, encode_lines, sidecar_path
 
@@ -42,4 +43,4 @@ def write_text(
         remove_parts(path)
         sidecar_path(path).unlink(missing_ok=True)
     with replacing(sidecar_path(path)) as out:
-        out.write(encode_lines([*sidecar, *about.heads, end]))
+        out.write(encode_lines([*sidecar, *extent_lines(frame), *about.heads, end]))

@@ -22,6 +22,7 @@ from tickerkit.log import Gap, Position
 from tickerkit.storage.csv.parts import parts_of, prepare_part, remove_parts
 from tickerkit.storage.csv.read import read_part
 from tickerkit.storage.csv.text import csv_lines
+from tickerkit.storage.extent import Extent, ExtentBuilder
 from tickerkit.storage.files import (
     AppendFile,
     Mode,
@@ -125,6 +126,7 @@ class CsvFile:
         self._earlier_words: dict[str, list[str]] = {}
         self._words: dict[str, list[str]] = {}
         self._units: dict[str, str] = {}
+        self._extent = ExtentBuilder()
         # The bytes of text before compression, how many of them are in blocks, and the checksum of
         # the rest.
         self._text = self._covered = self._crc = 0
@@ -175,6 +177,7 @@ class CsvFile:
             self._sidecar.cut(sidecar.size)
         self.rows = len(frame)
         self._end = End.from_frame(frame)
+        self._extent.add(frame)
         self.escape_formulas = sidecar.escape_formulas
         self.last_gap = sidecar.gaps[-1] if sidecar.gaps else None
         self._units = dict(sidecar.units)
@@ -251,6 +254,7 @@ class CsvFile:
             self._sidecar.cut(size)
             raise
         self.rows += len(frame)
+        self._extent.add(frame)
         self._words = columns.words
         self._text += len(text)
         self._crc = zlib.crc32(text, self._crc)
@@ -370,8 +374,8 @@ class CsvFile:
                 self._pending.append(Columns(dict(self._kinds), self._words))
                 self._words = {}
             end = msgspec.structs.replace(self._end, rows=self.rows, size=self._file.size)
-            pending = [line for line in self._pending if type(line) is not End]
-            self._pending = [*pending, self._head, end]
+            pending = [line for line in self._pending if not isinstance(line, Extent | End)]
+            self._pending = [*pending, *self._extent.lines, self._head, end]
             self._write_sidecar()
         finally:
             self._release()

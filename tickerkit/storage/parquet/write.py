@@ -13,12 +13,13 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from tickerkit.errors import InvalidArgument, RecordingError
+from tickerkit.storage.extent import extent_lines
 from tickerkit.storage.files import Mode, prepare_path, replacing
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.parquet.read import read_whole
 from tickerkit.storage.parquet.table import KEY, ROWS_AT_ONCE, to_table, write_options
 from tickerkit.storage.partitions import partition_path, split
-from tickerkit.storage.sidecar import End, Partition, Sidecar, encode_lines
+from tickerkit.storage.sidecar import End, Line, Partition, Sidecar, encode_lines
 from tickerkit.validation import check_path
 
 __all__ = ["write_file", "write_parquet", "write_partitions"]
@@ -88,11 +89,12 @@ def write_partitions(
     taken: set[str] = set()
     for values, rows in split(frame, partition):
         target = partition_path(path, values, taken)
-        write_file(rows, target, about, (Partition(values), End.from_frame(frame)))
+        last: list[Line] = [Partition(values), *extent_lines(rows), End.from_frame(frame)]
+        write_file(rows, target, about, last)
 
 
 def write_file(
-    frame: pd.DataFrame, path: Path, about: Sidecar, last: Sequence[Partition | End] | None = None
+    frame: pd.DataFrame, path: Path, about: Sidecar, last: Sequence[Line] | None = None
 ) -> None:
     """Write a file that holds ticks, and what is known about them.
 
@@ -100,10 +102,10 @@ def write_file(
         frame: the ticks.
         path: the file.
         about: what is known.
-        last: the last lines of that; by default the end of these ticks.
+        last: the last lines of that; by default the extent and the end of these ticks.
     """
     table = to_table(frame)
-    last = [End.from_frame(frame)] if last is None else last
+    last = [*extent_lines(frame), End.from_frame(frame)] if last is None else last
     text = encode_lines([*about.lasting_lines, *about.heads, *last])
     metadata = {**(table.schema.metadata or {}), KEY: text}
     table = table.replace_schema_metadata(metadata)
