@@ -65,6 +65,8 @@ if TYPE_CHECKING:
         websocket,
     )
     from tickerkit.storage import read_csv, read_gaps, read_parquet
+    from tickerkit.storage.dataset import dataset
+    from tickerkit.storage.read import read
 
 __version__ = "0.1.0"
 
@@ -99,6 +101,7 @@ _HOME = {
     "asof": "feed.asof",
     "connect": "feed",
     "dashboard": "chart",
+    "dataset": "storage.dataset",
     "events": "sources",
     "indicators": "bars.indicators",
     "join": "classroom.room.seat",
@@ -106,6 +109,7 @@ _HOME = {
     "live": "quickstart",
     "mqtt": "sources",
     "poll": "sources",
+    "read": "storage.read",
     "read_csv": "storage",
     "read_gaps": "storage",
     "read_parquet": "storage",
@@ -156,6 +160,7 @@ __all__ = [
     "asof",
     "connect",
     "dashboard",
+    "dataset",
     "events",
     "indicators",
     "join",
@@ -163,6 +168,7 @@ __all__ = [
     "live",
     "mqtt",
     "poll",
+    "read",
     "read_csv",
     "read_gaps",
     "read_parquet",

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
-from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.feed.books import FeedBooks
 from tickerkit.feed.rotation import Rotation
 from tickerkit.feed.state import FeedState
 from tickerkit.log import Gap, gap_frame, select
 from tickerkit.ticks import Array
-from tickerkit.ticks.lengths import parse_last
+from tickerkit.ticks.lengths import parse_last, parse_time
 from tickerkit.validation import check_flag, check_path, parse_symbols
 
 if TYPE_CHECKING:
@@ -148,7 +146,7 @@ class FeedData(FeedBooks):
             >>> moves = marked["price"].diff().mask(marked["gap"])  # no move across a gap
         """
         check_flag("mark_gaps", mark_gaps)
-        begin, stop = _check_time("start", start), _check_time("end", end)
+        begin, stop = parse_time("start", start), parse_time("end", end)
         frame, rows = self.log.select(symbol, last, begin, stop)
         return self._state.gaps.mark(frame, rows) if mark_gaps else frame
 
@@ -431,21 +429,7 @@ class FeedData(FeedBooks):
             gap_frame(self._state.gaps.between(rows.start, rows.stop + 1)),
             symbols=parse_symbols("symbol", symbol, min_count=0),
             last=parse_last(last),
-            start=_check_time("start", start),
-            end=_check_time("end", end),
+            start=parse_time("start", start),
+            end=parse_time("end", end),
             complete=self.symbols is None,
         )
-
-
-def _check_time(name: str, time: object) -> pd.Timestamp | None:
-    """Return the time of an argument, in UTC unless it names a zone; None for None."""
-    if time is None:
-        return None
-    expected = "a datetime, or text such as '2026-11-24T14:30'"
-    # pandas would read a number as nanoseconds since 1970.
-    if not isinstance(time, str | date | np.datetime64):
-        raise InvalidType(name, time, expected)
-    moment = pd.to_datetime(time, errors="coerce")
-    if not isinstance(moment, pd.Timestamp):
-        raise InvalidArgument(name, time, expected)
-    return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")

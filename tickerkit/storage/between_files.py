@@ -15,7 +15,7 @@ from tickerkit.storage.paths import recording_name
 from tickerkit.storage.recording import Recording
 from tickerkit.storage.seam import fill
 
-__all__ = ["Part", "check_between", "in_order", "order"]
+__all__ = ["Part", "check_between", "has_positions", "in_order", "order"]
 
 BETWEEN_FILES = "missing between two files of the recording"
 
@@ -45,7 +45,7 @@ class Part(NamedTuple):
     def from_recording(cls, path: Path, recording: Recording) -> Part:
         """Return what must be known of a recording that was read."""
         frame, first, spans = recording.frame, None, {}
-        if len(frame) and {"seq", "epoch"} <= set(frame) and frame["seq"].dtype.kind in "iu":
+        if len(frame) and has_positions(frame):
             codes, names = pd.factorize(frame["epoch"], use_na_sentinel=False)
             first = Position(str(names[0]), int(frame["seq"].iloc[0]))
             seqs = frame["seq"].groupby(codes).agg(["min", "max"])
@@ -54,6 +54,11 @@ class Part(NamedTuple):
             }
         key = (*recording_name(path), recording.source)
         return cls(path, key, recording.symbols, first, spans, gaps_from_frame(recording.gaps))
+
+
+def has_positions(frame: pd.DataFrame) -> bool:
+    """Return whether the rows of a frame say where they were in a log."""
+    return {"seq", "epoch"} <= set(frame) and frame["seq"].dtype.kind in "iu"
 
 
 def order(parts: Sequence[Part]) -> list[int]:

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from tickerkit.ticks import NS_PER_S, UTC_NS
 
 __all__ = [
     "RECORDING",
+    "folder_values",
     "group_partitions",
     "in_order_of_arrival",
     "parse_partition",
@@ -80,6 +82,12 @@ def partition_path(path: Path, values: Mapping[str, str], taken: set[str]) -> Pa
 
 def _escape(found: re.Match[str]) -> str:
     return f"%{ord(found[0]):02X}"
+
+
+def folder_values(path: Path) -> dict[str, str]:
+    """Return by key what the names of a file's folders say, such as `day=2026-11-29`."""
+    pairs = (folder.name.partition("=") for folder in reversed(path.parents))
+    return {key: unquote(value) for key, equals, value in pairs if key and equals}
 
 
 def partition_files(path: Path) -> list[Path]:

@@ -20,7 +20,7 @@ from tickerkit.storage.raw import read_raw
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS
 from tickerkit.ticks.fields import may_have_value, symbol_field
 
-__all__ = ["ROWS_AT_ONCE", "Piece", "Scan", "read_content"]
+__all__ = ["ROWS_AT_ONCE", "Piece", "Scan", "check_names", "read_content"]
 
 ROWS_AT_ONCE = 131_072
 
@@ -116,14 +116,19 @@ def read_content(path: Path) -> Content:
     return read_jsonl(path) if is_tick_lines(path) else read_raw(path)
 
 
+def check_names(path: Path, names: Sequence[str]) -> None:
+    """Check that a file with these columns has ticks; raises `RecordingError`."""
+    if symbol_field(names) is None or not may_have_value(names):
+        listed = ", ".join(map(format_value, names[:20]))
+        raise RecordingError(path, f"its columns are {listed}; {REQUIRED}")
+
+
 def _check_foreign(path: Path, frame: pd.DataFrame) -> None:
     """Check that another program's Parquet file has ticks, and convert their times to UTC in ns.
 
     Times without a zone are UTC, as everywhere.
     """
-    if symbol_field(frame) is None or not may_have_value(map(str, frame.columns)):
-        names = ", ".join(map(format_value, frame.columns[:20]))
-        raise RecordingError(path, f"its columns are {names}; {REQUIRED}")
+    check_names(path, list(map(str, frame.columns)))
     for name in TIME_COLUMNS:
         if name in frame and frame[name].dtype.kind == "M":
             try:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tickerkit.errors import RecordingWarning, TickerkitError
 from tickerkit.storage.parquet.read import count_rows, read_each
-from tickerkit.storage.partitions import RECORDING, partition_files
+from tickerkit.storage.partitions import RECORDING, folder_values, partition_files
 from tickerkit.storage.paths import working_path
 from tickerkit.storage.recording import load
 
@@ -80,7 +80,7 @@ def _add_files(
     for path in paths:
         if path.suffix == ".parquet" and not working_path(path).exists():
             for file in _find_readable(path):
-                finished.setdefault(_keys(file), []).append(file)
+                finished.setdefault(tuple(folder_values(file)), []).append(file)
             continue
         found = load(path)
         if found.warning is not None:
@@ -118,12 +118,7 @@ def _lacks_day(path: Path) -> bool:
     if path.parent.name != RECORDING:
         return False
     finished = [*path.parent.parent.glob("[!._]*=*/**/*.parquet")]
-    return not finished or any("day" in _keys(each) for each in finished)
-
-
-def _keys(path: Path) -> tuple[str, ...]:
-    """Return the columns whose values the names of a file's folders have, such as `day`."""
-    return tuple(each.name.partition("=")[0] for each in path.parents if "=" in each.name)
+    return not finished or any("day" in folder_values(each) for each in finished)
 
 
 def _read_parquet(paths: Sequence[Path], keys: Sequence[str]) -> str:

@@ -1,9 +1,9 @@
-"""Lengths: spans of time such as "5min", and numbers of ticks, as users pass them."""
+"""Lengths: spans of time such as "5min", moments, and numbers of ticks, as users pass them."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from numbers import Integral, Real
 
 import numpy as np
@@ -12,7 +12,7 @@ import pandas as pd
 from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.ticks.units import NS_PER_S
 
-__all__ = ["parse_last", "parse_length_ns"]
+__all__ = ["parse_last", "parse_length_ns", "parse_time"]
 
 # pandas warns of "1d", which is what people write.
 DAYS = re.compile(r"(?<![a-z])d(?![a-z])", re.IGNORECASE)
@@ -69,3 +69,22 @@ def parse_last(value: object) -> int | pd.Timedelta | None:
             raise InvalidArgument("last", value, expected)
         return int(value)
     return pd.Timedelta(parse_length_ns("last", value, expected), unit="ns")
+
+
+def parse_time(name: str, value: object) -> pd.Timestamp | None:
+    """Return the time of an argument in UTC; without a zone, it is in UTC. None for None.
+
+    Raises:
+        InvalidType: `value` is of another type.
+        InvalidArgument: `value` is no time.
+    """
+    if value is None:
+        return None
+    expected = "a datetime, or text such as '2026-11-24T14:30'"
+    # pandas would read a number as nanoseconds since 1970.
+    if not isinstance(value, str | date | np.datetime64):
+        raise InvalidType(name, value, expected)
+    moment = pd.to_datetime(value, errors="coerce")
+    if not isinstance(moment, pd.Timestamp):
+        raise InvalidArgument(name, value, expected)
+    return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")

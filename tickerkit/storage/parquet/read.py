@@ -31,8 +31,10 @@ from tickerkit.validation import check_path
 
 __all__ = [
     "count_rows",
+    "drop_known",
     "last_of",
     "read_each",
+    "read_footer",
     "read_metadata",
     "read_parquet",
     "read_parquet_file",
@@ -55,7 +57,7 @@ def read_metadata(path: Path) -> Sidecar:
         RecordingError: it is not a Parquet file.
     """
     path = next(iter(partition_files(path)), path)
-    return parse_lines((_read_footer(path).metadata or {}).get(KEY, b""))
+    return parse_lines((read_footer(path).metadata or {}).get(KEY, b""))
 
 
 def count_rows(path: Path) -> int:
@@ -64,10 +66,11 @@ def count_rows(path: Path) -> int:
     Raises:
         RecordingError: it is not a Parquet file.
     """
-    return int(_read_footer(path).num_rows)
+    return int(read_footer(path).num_rows)
 
 
-def _read_footer(path: Path) -> pq.FileMetaData:
+def read_footer(path: Path) -> pq.FileMetaData:
+    """Read what a Parquet file says about its rows; raises `RecordingError`."""
     try:
         check_regular(path)
         with pa.OSFile(os.fspath(path)) as file:
@@ -76,7 +79,7 @@ def _read_footer(path: Path) -> pq.FileMetaData:
         raise RecordingError(path, f"it is not a Parquet file, or is damaged ({error})") from None
 
 
-def _after(frame: pd.DataFrame, last: Position) -> pd.DataFrame:
+def drop_known(frame: pd.DataFrame, last: Position) -> pd.DataFrame:
     """Return the rows after a tick: a crash may have left a CSV that was converted already."""
     known = np.flatnonzero((frame["epoch"] == last.epoch) & (frame["seq"] <= last.seq))
     return frame.iloc[known[-1] + 1 :] if len(known) else frame
@@ -125,7 +128,7 @@ def read_parquet_file(path: Path) -> Content:
         before = read_whole(path)
         sidecar, problems = before.sidecar.join(sidecar), [*before.problems, *problems]
         if (last := End.from_frame(before.frame).position) is not None:
-            frame = _after(frame, last)
+            frame = drop_known(frame, last)
         frame = combine_frames([before.frame, frame])
     about = f"its newest rows are in {csv.name}, and were read from that file"
     unfinished = Problem.from_ranges("unfinished", "file", [(0, 0)], about)

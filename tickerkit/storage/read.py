@@ -1,0 +1,219 @@
+"""Read: a recording, or all recordings in a folder, as one frame of the ticks asked for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from datetime import date
+from os import PathLike
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tickerkit.errors import InvalidArgument, InvalidType, Problem, RecordingError, RecordingWarning
+from tickerkit.log import Position, gap_frame, select
+from tickerkit.storage.between_files import Part, has_positions, order
+from tickerkit.storage.frames import combine_frames
+from tickerkit.storage.parquet.read import read_each
+from tickerkit.storage.partitions import in_order_of_arrival, partition_files
+from tickerkit.storage.paths import recording_name, recordings_in, working_path
+from tickerkit.storage.scan import Scan
+from tickerkit.ticks.fields import SYMBOL_NAMES, symbol_field
+from tickerkit.ticks.lengths import parse_time
+from tickerkit.validation import check_path, parse_symbols
+
+__all__ = ["find_files", "read"]
+
+# What tells the order in which ticks came.
+ARRIVAL = ("epoch", "seq", "received")
+
+
+class _Selection(NamedTuple):
+    """The rows and columns that are asked for; None for all."""
+
+    symbols: list[str] | None
+    start: pd.Timestamp | None
+    end: pd.Timestamp | None
+    columns: list[str] | None
+
+    @property
+    def needed(self) -> list[str] | None:
+        """The columns to read; None for all."""
+        if self.columns is None:
+            return None
+        of_rows = [*(SYMBOL_NAMES if self.symbols is not None else ()), "time"]
+        return list(dict.fromkeys([*self.columns, *of_rows, *ARRIVAL]))
+
+    def apply(self, path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows asked for, with all their columns."""
+        by_time = self.start is not None or self.end is not None
+        if by_time and ("time" not in frame or frame["time"].dtype.kind != "M"):
+            raise RecordingError(path, "it has no column `time`; read it without start and end")
+        if self.symbols is not None:
+            name = symbol_field(frame) or "symbol"
+            if frame[name].dtype.kind in "iuf":  # as in a file of another program
+                frame = frame.assign(**{name: frame[name].astype("str")})
+        return select(
+            frame,
+            gap_frame([]),
+            symbols=self.symbols,
+            start=self.start,
+            end=self.end,
+            complete=False,
+        )[0]
+
+    def narrow(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return only the columns asked for; those that are missing are left out."""
+        if self.columns is None:
+            return frame
+        return frame[[name for name in self.columns if name in frame]]
+
+
+class _Found(NamedTuple):
+    """What is read of one recording.
+
+    Attributes:
+        frame: the rows and columns asked for.
+        part: what tells its place among the others.
+        problems: what is damaged.
+        units: the units of its columns.
+    """
+
+    frame: pd.DataFrame
+    part: Part
+    problems: list[Problem]
+    units: dict[str, str]
+
+
+def read(
+    path: str | PathLike[str],
+    *,
+    symbols: str | Sequence[str] | None = None,
+    start: str | date | np.datetime64 | None = None,
+    end: str | date | np.datetime64 | None = None,
+    columns: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """Read ticks from a recording of any format, or from all recordings in a folder.
+
+    A folder is one data set: its files, also those in folders such as `day=2026-11-29`, come in the
+    order in which they were recorded. A column that some files lack is empty in their rows. Files
+    are read piece by piece, so the memory needed is that of the result.
+
+    What is damaged is left out, down to a whole file of a folder. One `RecordingWarning` lists it.
+    The newest rows of a file that is being recorded are among the result. Which ticks are missing
+    is no part of the frame: `tk.read_gaps` takes a folder as well.
+
+    Args:
+        path: a CSV file, a Parquet file, JSON lines, raw frames, or a folder of these.
+        symbols: only the ticks of these symbols, in the form that `tk.connect` takes; None for all.
+        start: only ticks at this time or later; without a zone, it is in UTC.
+        end: only ticks before this time.
+        columns: the columns of the result, in their order; None for all.
+
+    Returns:
+        A frame with the types that `tk.read_csv` describes; its `attrs["units"]` are the units of
+        the columns, if some have one.
+
+    Raises:
+        RecordingError: there is no such file, nothing there can be read, or the folder has no
+            recording.
+        InvalidArgument: an argument is invalid, or no file has such a column.
+
+    Example:
+        >>> tk.read("captures/", symbols="AAPL", start="2026-11-29", columns=["time", "price"])
+    """
+    asked = _Selection(
+        parse_symbols("symbols", symbols, min_count=0),
+        parse_time("start", start),
+        parse_time("end", end),
+        _parse_columns(columns),
+    )
+    files = find_files(path)
+    found, problems = read_each(files, lambda file: _read_recording(file, asked))
+    for file, each in zip((each.part.path for each in found), found, strict=True):
+        problems += [
+            problem.within(file.name) if len(files) > 1 else problem for problem in each.problems
+        ]
+    ordered = [found[index].frame for index in order([each.part for each in found])]
+    names = {name for each in ordered for name in each.columns}
+    for name in asked.columns or ():
+        if name not in names:
+            expected = f"columns of the recording, such as {', '.join(_name_columns(files))}"
+            raise InvalidArgument("columns", name, expected)
+    frame = asked.narrow(combine_frames(ordered))
+    if problems:
+        warnings.warn(RecordingWarning(Path(path), len(frame), problems), stacklevel=2)
+    if units := {name: unit for each in found for name, unit in each.units.items()}:
+        frame.attrs["units"] = units
+    return frame
+
+
+def find_files(path: str | PathLike[str]) -> list[Path]:
+    """Return the recordings in a folder; for a file, only the file.
+
+    Raises:
+        RecordingError: the folder has none.
+    """
+    check_path("path", path)
+    place = Path(path).expanduser()
+    if not place.is_dir():
+        return [place]
+    if not (found := recordings_in(place)):
+        raise RecordingError(place, "the folder has no recordings; name another one")
+    return found
+
+
+def _parse_columns(columns: object) -> list[str] | None:
+    """Return the argument `columns` as a list; None for all columns."""
+    if columns is None:
+        return None
+    expected = "a list of columns such as ['time', 'price'], or None for all"
+    if isinstance(columns, str) or not isinstance(columns, Sequence):
+        raise InvalidType("columns", columns, expected)
+    if not columns or len(set(columns)) < len(columns):
+        raise InvalidArgument("columns", columns, expected)
+    if not all(isinstance(name, str) for name in columns):
+        raise InvalidType("columns", columns, expected)
+    return list(columns)
+
+
+def _name_columns(files: Sequence[Path]) -> list[str]:
+    """Return the columns of the first file that has any."""
+    pieces = (piece for file in files for piece in Scan(file).pieces())
+    return [str(name) for name in next(pieces).frame.columns]
+
+
+def _read_recording(path: Path, asked: _Selection) -> _Found:
+    """Read what is asked for of one recording, which may be in several partitions."""
+    members = [] if working_path(path).exists() else partition_files(path)
+    if not members:
+        return _read_file(path, asked)
+    columns = asked.columns and list(dict.fromkeys([*asked.columns, *ARRIVAL]))
+    more = asked._replace(columns=columns)
+    each, problems = read_each(members, lambda file: _read_file(file, more))
+    problems += [problem for found in each for problem in found.problems]
+    frame = combine_frames([found.frame for found in each])
+    if set(ARRIVAL) <= set(frame):
+        frame = in_order_of_arrival(frame)
+    part = each[0].part._replace(path=path)
+    return _Found(asked.narrow(frame), part, problems, each[0].units)
+
+
+def _read_file(path: Path, asked: _Selection) -> _Found:
+    """Read what is asked for of one file."""
+    scan = Scan(path, asked.needed)
+    frames: list[pd.DataFrame] = []
+    first, lowest = None, 0
+    for piece in scan.pieces():
+        if first is None and len(piece.frame) and has_positions(piece.frame):
+            lowest = int(piece.frame["seq"].min())
+            first = Position(str(piece.frame["epoch"].iloc[0]), lowest)
+        frames.append(asked.narrow(asked.apply(path, piece.frame)))
+    key = (*recording_name(path), scan.sidecar.source)
+    spans = {} if first is None else {first.epoch: (lowest, lowest)}
+    part = Part(path, key, scan.sidecar.symbols, first, spans, [])
+    # That the newest rows are in another file is no damage: they are read from there.
+    problems = [problem for problem in scan.problems if problem.kind != "unfinished"]
+    return _Found(combine_frames(frames), part, problems, scan.sidecar.units)
