@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from numbered import MS, T0, gaps, ticks
 
-from tickerkit.log import gap_frame, locate_gaps, select
+from tickerkit.log import Gap, Selection, gap_frame, keep_rows, locate_gaps, select
 
 NONE = gap_frame([])
 
@@ -98,3 +99,48 @@ def test_gaps_lie_before_the_next_tick_of_their_epoch() -> None:
     other = gaps((1, None), epoch="e3")
     listed = pd.concat([gaps((2, 4), (6, None)), other, gaps((1, 3), (5, 6), epoch="e2")])
     assert locate_gaps(frame, listed).tolist() == [1, 2, 2, 2, 3]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 40])
+@pytest.mark.parametrize(("start", "end"), [(2, 25), (None, 12), (9, None), (40, 50)])
+def test_pieces_give_the_selection_of_the_whole(
+    size: int, start: int | None, end: int | None
+) -> None:
+    """The same ticks and gaps, wherever the pieces end: also with late ticks and epochs."""
+    random = np.random.default_rng(size)
+    minutes = np.arange(30) + np.where(random.random(30) < 0.3, -8, 0)
+    seqs = [*range(1, 8), *range(12, 25), *range(30, 40)]
+    frame = pd.DataFrame(
+        {
+            "seq": seqs,
+            "time": pd.to_datetime(minutes * 60 * 10**9, utc=True),
+            "epoch": pd.Categorical(["a"] * 15 + ["b"] * 15),
+        }
+    )
+    gaps = gap_frame(
+        [
+            Gap("a", 8, 11, "lost"),
+            Gap("a", 17, None, "ended"),
+            Gap("x", 1, 2, "unknown"),
+            Gap("b", 25, 29, "lost"),
+            Gap("b", 40, None, "ended"),
+        ]
+    )
+    times = [
+        None if each is None else pd.Timestamp(each * 60, unit="s", tz="UTC")
+        for each in (start, end)
+    ]
+    whole, listed = select(frame, gaps, start=times[0], end=times[1])
+    selection = Selection(from_start=start is None, to_end=end is None, list_left_out=True)
+    parts = [
+        selection.take(piece, keep_rows(piece, None, *times))
+        for piece in (frame.iloc[row : row + size] for row in range(0, 30, size))
+    ]
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
+    pd.testing.assert_frame_equal(selection.gaps(gaps), listed)
+    inside = locate_gaps(frame, gaps)
+    rows = np.flatnonzero(keep_rows(frame, None, *times))
+    if len(rows):
+        kept = (inside > rows[0]) | (start is None)
+        kept &= (inside <= rows[-1]) | (end is None)
+        assert listed["reason"].tolist()[: kept.sum()] == gaps["reason"][kept].tolist()

@@ -8,7 +8,7 @@ from tickerkit.log.latest import Latest
 from tickerkit.log.position import MAX_SEQ, Epoch, Gap, Position, Seq, TimeNs
 from tickerkit.log.reader import Reader
 from tickerkit.log.rows import Rows
-from tickerkit.log.selection import locate_gaps, select
+from tickerkit.log.selection import Selection, keep_rows, locate_gaps, select
 from tickerkit.log.tick_log import TickLog
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Position",
     "Reader",
     "Rows",
+    "Selection",
     "Seq",
     "TickLog",
     "TimeNs",
@@ -31,6 +32,7 @@ __all__ = [
     "book_frame",
     "gap_frame",
     "gaps_from_frame",
+    "keep_rows",
     "locate_gaps",
     "refuse_excess",
     "select",
