@@ -233,3 +233,18 @@ def test_interrupt_ends_a_long_query(
     until(lambda: any(each.name == "tickerkit query" for each in threading.enumerate()))
     assert command.end() == 1
     assert command.err == "tickerkit: stopped\n"
+
+
+def test_one_unreadable_file_ends_no_query(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All others are queried, and the exit code is 1."""
+    write_csv(ticks(1, 2, 3), tmp_path / "a.csv")
+    write_parquet(ticks(4, 5), tmp_path / "b.parquet")
+    (tmp_path / "c.parquet").write_bytes(b"PAR1")
+    (tmp_path / "d.csv").write_bytes(b"no,ticks\n1,2\n")
+    assert run(COUNT, tmp_path, "--csv") == 1
+    found = capsys.readouterr()
+    assert found.out == "n\n5\n"
+    assert "c.parquet" in found.err
+    assert "d.csv" in found.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,8 @@ def test_a_growing_recording_is_shown_as_it_was(tmp_path: Path, name: str) -> No
     how = {"partition": "symbol"} if name == "captures/" else {}
     growing = Growing(tmp_path / name, **how)
     growing.add(300)
-    data = tk.dataset(tmp_path / name)
+    with nullcontext() if name == "ticks.csv" else pytest.warns(tk.RecordingWarning):
+        data = tk.dataset(tmp_path / name)
     before = values(growing.log.frame())
     growing.add(30)
     pd.testing.assert_frame_equal(in_order(data)[[*TYPES]], before)

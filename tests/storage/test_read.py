@@ -144,10 +144,13 @@ def test_where_nothing_can_be_read_is_an_error(
 
 
 def test_the_newest_rows_of_a_growing_recording_are_read(tmp_path: Path) -> None:
-    """They are in another file than the others; that is no damage to warn about."""
+    """They are in another file than the others; a warning says so, and nothing is lost."""
     growing = Growing(tmp_path / "captures", partition="symbol")
     growing.add(300)
-    pd.testing.assert_frame_equal(
-        values(tk.read(tmp_path / "captures")), values(growing.log.frame())
-    )
+    with pytest.warns(tk.RecordingWarning) as caught:
+        found = tk.read(tmp_path / "captures")
+    (warning,) = (each.message for each in caught)
+    assert isinstance(warning, tk.RecordingWarning)
+    assert not warning.is_damaged
+    pd.testing.assert_frame_equal(values(found), values(growing.log.frame()))
     growing.close()

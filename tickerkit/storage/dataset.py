@@ -24,11 +24,19 @@ import pyarrow.fs as pa_fs
 
 from tickerkit.errors import Problem, RecordingWarning
 from tickerkit.log import Position
+from tickerkit.storage.content import Checksums
 from tickerkit.storage.csv.native import EMPTY_IS_NULL
 from tickerkit.storage.csv.parts import parts_of
-from tickerkit.storage.parquet.read import drop_known, read_each, read_footer, read_metadata
+from tickerkit.storage.files import Damage, read_members
+from tickerkit.storage.parquet.read import (
+    drop_known,
+    read_each,
+    read_footer,
+    read_metadata,
+    unfinished,
+)
 from tickerkit.storage.parquet.table import to_table
-from tickerkit.storage.partitions import folder_values, partition_files
+from tickerkit.storage.partitions import RECORDING, folder_values, partition_files
 from tickerkit.storage.paths import working_path
 from tickerkit.storage.read import find_files
 from tickerkit.storage.scan import Scan, check_names
@@ -43,9 +51,9 @@ from tickerkit.storage.schema import (
     to_scalar,
     unify_types,
 )
-from tickerkit.storage.sidecar import read_sidecar
+from tickerkit.storage.sidecar import Sidecar, read_sidecar
 
-__all__ = ["dataset"]
+__all__ = ["PARQUET", "File", "Opened", "dataset", "open_recording", "to_dataset"]
 
 # The types of columns in a finished CSV. Those of other kinds show only when all of it is read.
 CSV_TYPES = {
@@ -66,7 +74,7 @@ PARQUET = pa_ds.ParquetFileFormat(
 LOCAL = pa_fs.LocalFileSystem()
 
 
-class _File(NamedTuple):
+class File(NamedTuple):
     """A file that Arrow reads by itself.
 
     Attributes:
@@ -84,7 +92,7 @@ class _File(NamedTuple):
     row_groups: int | None = None
 
 
-class _Opened(NamedTuple):
+class Opened(NamedTuple):
     """What a recording consists of.
 
     Attributes:
@@ -93,7 +101,7 @@ class _Opened(NamedTuple):
         problems: what is damaged.
     """
 
-    files: list[_File]
+    files: list[File]
     tables: list[pa.Table]
     problems: list[Problem]
 
@@ -128,49 +136,42 @@ def dataset(path: str | PathLike[str]) -> pa_ds.Dataset:
         >>> ticks = tk.dataset("captures/")
         >>> duckdb.sql("select symbol, count(*), avg(price) from ticks group by symbol")
     """
-    found, problems = read_each(find_files(path), _open)
+    found, problems = read_each(find_files(path), open_recording)
     problems += [problem for each in found for problem in each.problems]
-    files = [file for each in found for file in each.files]
-    tables = [table for each in found for table in each.tables]
     if problems:
-        rows = sum(table.num_rows for table in tables)
+        rows = sum(table.num_rows for each in found for table in each.tables)
         warnings.warn(RecordingWarning(Path(path), rows, problems), stacklevel=2)
-    keys = find_key_types(file.keys for file in files)
-    tables = [_add_keys(table, keys) for table in tables]
-    schema = unify_types([*(file.types | keys for file in files), *map(table_types, tables)])
-    children = [
-        pa_ds.FileSystemDataset(
-            [_to_fragment(file, keys) for file in files if file.format == format_],
-            schema,
-            format_,
-            LOCAL,
-        )
-        for format_ in (PARQUET, CSV)
-        if any(file.format == format_ for file in files)
-    ]
-    if tables:
-        children.append(pa_ds.dataset([cast_table(table, schema) for table in tables]))
-    return children[0] if len(children) == 1 else pa_ds.dataset(children)
+    files = [file for each in found for file in each.files]
+    return to_dataset(files, [table for each in found for table in each.tables])
 
 
-def _open(path: Path) -> _Opened:
-    """Open a recording; raises `RecordingError` if it can't be read."""
+def open_recording(path: Path, *, compares: bool = False) -> Opened:
+    """Open a recording.
+
+    Args:
+        path: the recording.
+        compares: whether finished CSV files are read once, and compared with their checksums, so
+            that what is damaged can be left out. Otherwise, a query meets the damage.
+
+    Raises:
+        RecordingError: it can't be read.
+    """
     if path.suffix != ".parquet":
-        parts = [_open_csv(part) for part in parts_of(path)]
+        parts = [_open_csv(part, compares) for part in parts_of(path)]
         whole = [part for part in parts if part is not None]
         if whole and len(whole) == len(parts):
-            return _Opened(whole, [], [])
+            return Opened(whole, [], [])
         table, problems = _copy(path)
-        return _Opened([], [table], problems)
+        return Opened([], [table], problems)
     members = partition_files(path) or ([path] if path.exists() else [])
     newest = working_path(path)
     if newest.exists():
         return _open_growing(members, newest)
     files, problems = read_each(members or [path], _open_parquet)
-    return _Opened(files, [], problems)
+    return Opened(files, [], problems)
 
 
-def _open_growing(members: Sequence[Path], newest: Path) -> _Opened:
+def _open_growing(members: Sequence[Path], newest: Path) -> Opened:
     """Open Parquet files that are still written, as they are now, and their newest rows.
 
     Rows that move to the Parquet files meanwhile would be in neither, so both are read again then.
@@ -182,19 +183,32 @@ def _open_growing(members: Sequence[Path], newest: Path) -> _Opened:
         after = [read_footer(file.path).num_row_groups for file in files]
         if after == [file.row_groups for file in files]:
             break
-    return _Opened(files, [table], problems + more)
+    if _will_have_day(newest):
+        table = table.append_column("day", table["time"].cast(pa.date32(), safe=False))
+    return Opened(files, [table], [*problems, *more, unfinished(newest)])
 
 
-def _open_parquet(path: Path) -> _File:
+def _will_have_day(newest: Path) -> bool:
+    """Return whether rows will lie in folders of their day.
+
+    Until the first file in such folders is finished, nothing says so; then it may be.
+    """
+    if newest.parent.name != RECORDING:
+        return False
+    finished = list(newest.parent.parent.glob("[!._]*=*/**/*.parquet"))
+    return not finished or any("day" in folder_values(file) for file in finished)
+
+
+def _open_parquet(path: Path) -> File:
     footer = read_footer(path)
     schema = footer.schema.to_arrow_schema()
     types = {name: normalise_type(name, schema.field(name).type) for name in schema.names}
     keys = {key: value for key, value in folder_values(path).items() if key not in types}
     check_names(path, [*types, *keys])
-    return _File(path, PARQUET, types, keys, footer.num_row_groups)
+    return File(path, PARQUET, types, keys, footer.num_row_groups)
 
 
-def _open_csv(path: Path) -> _File | None:
+def _open_csv(path: Path, compares: bool) -> File | None:
     """Return a CSV file that is finished, and that Arrow reads as tickerkit does; else None."""
     sidecar = read_sidecar(path)
     if sidecar is None or sidecar.end is None or sidecar.damaged or sidecar.escape_formulas:
@@ -202,10 +216,19 @@ def _open_csv(path: Path) -> _File | None:
     kinds = sidecar.columns.kinds
     if not path.name.endswith(CSV_ENDINGS) or not set(kinds.values()) <= set(CSV_TYPES):
         return None
-    if path.stat().st_size != sidecar.end.size:
+    if path.stat().st_size != sidecar.end.size or (compares and not _is_whole(path, sidecar)):
         return None
     keys = {key: value for key, value in folder_values(path).items() if key not in kinds}
-    return _File(path, CSV, {name: CSV_TYPES[kind] for name, kind in kinds.items()}, keys)
+    return File(path, CSV, {name: CSV_TYPES[kind] for name, kind in kinds.items()}, keys)
+
+
+def _is_whole(path: Path, sidecar: Sidecar) -> bool:
+    """Return whether a CSV file is as it was written, by its checksums."""
+    holes: list[Damage] = []
+    checksums = Checksums(sidecar)
+    for data in read_members(path, holes.append):
+        checksums.add(data)
+    return not holes and not checksums.changed
 
 
 def _copy(path: Path, last: Position | None = None) -> tuple[pa.Table, list[Problem]]:
@@ -225,7 +248,21 @@ def _copy(path: Path, last: Position | None = None) -> tuple[pa.Table, list[Prob
     return pa.ipc.open_stream(pa.py_buffer(memory)).read_all(), scan.problems
 
 
-def _to_fragment(file: _File, keys: Types) -> pa_ds.Fragment:
+def to_dataset(files: Sequence[File], tables: Sequence[pa.Table]) -> pa_ds.Dataset:
+    """Return files and tables, at least one of them, as one data set with one schema."""
+    keys = find_key_types(file.keys for file in files)
+    schema = unify_types([*(file.types | keys for file in files), *map(table_types, tables)])
+    children = [
+        pa_ds.FileSystemDataset(fragments, schema, kind, LOCAL)
+        for kind in (PARQUET, CSV)
+        if (fragments := [_to_fragment(file, keys) for file in files if file.format == kind])
+    ]
+    if tables:
+        children.append(pa_ds.dataset([cast_table(table, schema) for table in tables]))
+    return children[0] if len(children) == 1 else pa_ds.dataset(children)
+
+
+def _to_fragment(file: File, keys: Types) -> pa_ds.Fragment:
     """Return what Arrow reads of a file."""
     fragment = file.format.make_fragment(
         os.fspath(file.path),
@@ -239,10 +276,3 @@ def _to_fragment(file: _File, keys: Types) -> pa_ds.Fragment:
     if file.row_groups is None:
         return fragment
     return fragment.subset(row_group_ids=list(range(file.row_groups)))
-
-
-def _add_keys(table: pa.Table, keys: Types) -> pa.Table:
-    """Return newest rows with the day that their folder will name."""
-    if keys.get("day") == pa.date32() and "day" not in table.column_names:
-        table = table.append_column("day", table["time"].cast(pa.date32(), safe=False))
-    return table

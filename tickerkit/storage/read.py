@@ -101,8 +101,8 @@ def read(
     order in which they were recorded. A column that some files lack is empty in their rows. Files
     are read piece by piece, so the memory needed is that of the result.
 
-    What is damaged is left out, down to a whole file of a folder. One `RecordingWarning` lists it.
-    The newest rows of a file that is being recorded are among the result. Which ticks are missing
+    What is damaged is left out, down to a whole file of a folder. The newest rows of a file that is
+    being recorded are among the result. One `RecordingWarning` lists both. Which ticks are missing
     is no part of the frame: `tk.read_gaps` takes a folder as well.
 
     Args:
@@ -214,6 +214,4 @@ def _read_file(path: Path, asked: _Selection) -> _Found:
     key = (*recording_name(path), scan.sidecar.source)
     spans = {} if first is None else {first.epoch: (lowest, lowest)}
     part = Part(path, key, scan.sidecar.symbols, first, spans, [])
-    # That the newest rows are in another file is no damage: they are read from there.
-    problems = [problem for problem in scan.problems if problem.kind != "unfinished"]
-    return _Found(combine_frames(frames), part, problems, scan.sidecar.units)
+    return _Found(combine_frames(frames), part, scan.problems, scan.sidecar.units)

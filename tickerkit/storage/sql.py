@@ -1,23 +1,22 @@
 """SQL: recordings as tables of DuckDB.
 
-Finished Parquet files are read by DuckDB itself, only as far as a query needs them. Other
-recordings are read whole, as `tk.replay` reads them, so that a torn end or a damaged row costs no
-more than that.
+Finished Parquet files are read by DuckDB itself, only as far as a query needs them. All others are
+a data set of Arrow, see `dataset`.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tickerkit.errors import RecordingWarning, TickerkitError
-from tickerkit.storage.parquet.read import count_rows, read_each
-from tickerkit.storage.partitions import RECORDING, folder_values, partition_files
-from tickerkit.storage.paths import working_path
-from tickerkit.storage.recording import load
+from tickerkit.storage.dataset import PARQUET, File, open_recording, to_dataset
+from tickerkit.storage.parquet.read import read_each
 
 if TYPE_CHECKING:
     import duckdb
@@ -69,56 +68,31 @@ def _name_table(given: str) -> str:
 
 
 def _add_files(
-    connection: duckdb.DuckDBPyConnection, paths: Iterable[Path], number: int
+    connection: duckdb.DuckDBPyConnection, paths: Sequence[Path], number: int
 ) -> list[str]:
-    """Return what to select from to get the rows of some files."""
-    import pyarrow as pa
-
-    parts: list[str] = []
+    """Return what to select from to get the rows of some files; what is damaged is left out."""
+    opened, problems = read_each(paths, partial(open_recording, compares=True))
+    problems += [problem for each in opened for problem in each.problems]
+    if problems:
+        rows = sum(table.num_rows for each in opened for table in each.tables)
+        folder = paths[0] if len(paths) == 1 else Path(os.path.commonpath(paths))
+        warnings.warn(RecordingWarning(folder, rows, problems), stacklevel=2)
     # DuckDB reads files together only if their folders name the same columns.
     finished: dict[tuple[str, ...], list[Path]] = {}
-    for path in paths:
-        if path.suffix == ".parquet" and not working_path(path).exists():
-            for file in _find_readable(path):
-                finished.setdefault(tuple(folder_values(file)), []).append(file)
-            continue
-        found = load(path)
-        if found.warning is not None:
-            warnings.warn(found.warning, stacklevel=2)
-        # Missing numbers are null, not NaN.
-        table = pa.Table.from_pandas(found.frame, preserve_index=False)
-        if _lacks_day(path) and "day" not in table.column_names:
-            table = table.append_column("day", table["time"].cast(pa.date32(), safe=False))
-        name = f"_tickerkit_{number}_{len(parts)}"
-        connection.register(name, table)
+    files: list[File] = []
+    for each in opened:
+        for file in each.files:
+            if file.format == PARQUET and not each.tables:
+                finished.setdefault(tuple(file.keys), []).append(file.path)
+            else:
+                files.append(file)
+    tables = [table for each in opened for table in each.tables]
+    parts = [_read_parquet(paths, keys) for keys, paths in finished.items()]
+    if files or tables:
+        name = f"_tickerkit_{number}"
+        connection.register(name, to_dataset(files, tables))
         parts.append(name)
-    return parts + [_read_parquet(files, keys) for keys, files in finished.items()]
-
-
-def _find_readable(path: Path) -> list[Path]:
-    """Return the finished files that a path stands for, without those that are damaged.
-
-    Raises:
-        RecordingError: none of them can be read.
-    """
-    found, problems = read_each(
-        partition_files(path) or [path], lambda file: (file, count_rows(file))
-    )
-    if problems:
-        rows = sum(count for _, count in found)
-        warnings.warn(RecordingWarning(path, rows, problems), stacklevel=2)
-    return [file for file, _ in found]
-
-
-def _lacks_day(path: Path) -> bool:
-    """Return whether a recording is not finished, but will be laid out by day.
-
-    Until its first file is finished, nothing says so; then it may be.
-    """
-    if path.parent.name != RECORDING:
-        return False
-    finished = [*path.parent.parent.glob("[!._]*=*/**/*.parquet")]
-    return not finished or any("day" in folder_values(each) for each in finished)
+    return parts
 
 
 def _read_parquet(paths: Sequence[Path], keys: Sequence[str]) -> str:

@@ -39,6 +39,7 @@ __all__ = [
     "read_parquet",
     "read_parquet_file",
     "read_whole",
+    "unfinished",
 ]
 
 Found = TypeVar("Found")
@@ -130,9 +131,13 @@ def read_parquet_file(path: Path) -> Content:
         if (last := End.from_frame(before.frame).position) is not None:
             frame = drop_known(frame, last)
         frame = combine_frames([before.frame, frame])
+    return Content(frame, sidecar, [*problems, unfinished(csv)], own=bool(sidecar.heads))
+
+
+def unfinished(csv: Path) -> Problem:
+    """Return the problem of a Parquet file whose newest rows are in the CSV beside it."""
     about = f"its newest rows are in {csv.name}, and were read from that file"
-    unfinished = Problem.from_ranges("unfinished", "file", [(0, 0)], about)
-    return Content(frame, sidecar, [*problems, unfinished], own=bool(sidecar.heads))
+    return Problem.from_ranges("unfinished", "file", [(0, 0)], about)
 
 
 def _read_partitions(files: Sequence[Path]) -> Content:
