@@ -38,6 +38,7 @@ __all__ = [
     "compress",
     "compression_of",
     "is_locked",
+    "is_packed",
     "prepare_path",
     "read_last_member",
     "read_members",
@@ -301,7 +302,12 @@ def compress(data: bytes, compression: str | None) -> bytes:
 
 
 def read_members(
-    path: Path, on_damage: Callable[[Damage], object], max_bytes: int = CHUNK_BYTES * 16
+    path: Path,
+    on_damage: Callable[[Damage], object],
+    max_bytes: int = CHUNK_BYTES * 16,
+    *,
+    limits: tuple[int, int | None] = (0, None),
+    on_read: Callable[[int], object] = lambda at: None,
 ) -> Iterator[bytes]:
     """Yield the decompressed content of a file, member by member.
 
@@ -309,23 +315,45 @@ def read_members(
         path: the file. Its compression is detected by its content, else by its suffix.
         on_damage: called for each damaged stretch, after everything before it was yielded.
         max_bytes: at most how much of an uncompressed file is yielded at once.
+        limits: where to begin in an uncompressed file, and where to end in any; None for its end.
+        on_read: called with the place in the file up to which it was read, before each yield.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    at, stop = limits
+    check_regular(path)
+    with path.open("rb") as file:
+        kind = _kind_of(path, file.read(4))
+        size = os.fstat(file.fileno()).st_size
+        stop = size if stop is None else min(stop, size)
+        if kind is None:
+            file.seek(at)
+            while piece := file.read(min(max_bytes, max(stop - at, 0))):
+                at += len(piece)
+                on_read(at)
+                yield piece
+        elif stop:
+            with mmap.mmap(file.fileno(), stop, access=mmap.ACCESS_READ) as memory:
+                yield from _decompress(memory, kind, on_damage, on_read)
+
+
+def is_packed(path: Path) -> bool:
+    """Return whether a file is compressed, by its content, else by its suffix.
 
     Raises:
         OSError: the file can't be read.
     """
     check_regular(path)
     with path.open("rb") as file:
-        head = file.read(4)
-        kind = next((name for name, magic in MAGIC.items() if head.startswith(magic)), None)
-        # Without a magic number the suffix decides: a flipped bit may be in the number.
-        kind = kind or (compression_of(path) if head else None)
-        file.seek(0)
-        if kind is None:
-            while piece := file.read(max_bytes):
-                yield piece
-            return
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
-            yield from _decompress(memory, kind, on_damage)
+        return _kind_of(path, file.read(4)) is not None
+
+
+def _kind_of(path: Path, head: bytes) -> str | None:
+    """Return the compression of a file with these first bytes."""
+    kind = next((name for name, magic in MAGIC.items() if head.startswith(magic)), None)
+    # Without a magic number the suffix decides: a flipped bit may be in the number.
+    return kind or (compression_of(path) if head else None)
 
 
 def read_last_member(path: Path) -> tuple[int, bytes]:
@@ -346,7 +374,10 @@ def read_last_member(path: Path) -> tuple[int, bytes]:
 
 
 def _decompress(
-    memory: mmap.mmap, kind: str, on_damage: Callable[[Damage], object]
+    memory: mmap.mmap,
+    kind: str,
+    on_damage: Callable[[Damage], object],
+    on_read: Callable[[int], object],
 ) -> Iterator[bytes]:
     magic, at, end = MAGIC[kind], 0, len(memory)
     unpack = _unpack_gzip if kind == "gzip" else _unpack_zstd
@@ -361,6 +392,7 @@ def _decompress(
                 held.append(piece.data)
                 size += len(piece.data)
                 if size > MAX_UNVERIFIED_BYTES:
+                    on_read(at)
                     yield b"".join(held)
                     held, size = [], 0
             # A flipped bit in a length makes the decompressor take in the members that follow. So
@@ -373,6 +405,7 @@ def _decompress(
             on_damage(Damage(start, at))
             continue
         # Of a member that is cut off, everything before the cut is correct.
+        on_read(at)
         if size:
             yield b"".join(held)
         if not is_whole:

@@ -21,15 +21,25 @@ KINDS = {"i": "number", "u": "number", "f": "number", "b": "bool", "M": "time"}
 NULLABLE = {"i": pd.Int64Dtype(), "u": pd.UInt64Dtype(), "b": pd.BooleanDtype()}
 
 
-def combine_frames(frames: list[pd.DataFrame]) -> pd.DataFrame:
+def combine_frames(frames: list[pd.DataFrame], *, consume: bool = False) -> pd.DataFrame:
     """Combine frames in their order.
 
     A column that a frame lacks is empty in its rows: NaN, NaT, or missing in a nullable type. A
     column that holds numbers in one frame and text in another becomes text.
+
+    Args:
+        frames: at least one.
+        consume: whether to remove each column from its frames once it is combined, so that not
+            all of them are in memory twice.
     """
     frames = [frame for frame in frames if len(frame)] or frames[:1]
     types = common_types(frames, lambda name: (each[name] for each in frames if name in each))
-    columns = {name: _combine_column(frames, name, kind) for name, kind in types.items()}
+    columns = {}
+    for name, kind in types.items():
+        columns[name] = _combine_column(frames, name, kind)
+        if consume:
+            for frame in frames:
+                frame.drop(columns=name, errors="ignore", inplace=True)
     return pd.DataFrame(columns, copy=False)
 
 

@@ -9,27 +9,29 @@ into a line of CSV, so that both formats have the same parser, types and limits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pandas as pd
+import pyarrow as pa
 
 from tickerkit.errors import InvalidArgument, Problem, RecordingError
 from tickerkit.storage.content import Content
+from tickerkit.storage.csv.columns import TypeDecider, order_categories, to_frame
 from tickerkit.storage.csv.foreign import ForeignReader
-from tickerkit.storage.csv.native import NativeReader
+from tickerkit.storage.csv.native import NativeReader, orders_of, types_of
 from tickerkit.storage.csv.text import json_lines, quote
-from tickerkit.storage.files import Mode, prepare_path
-from tickerkit.storage.memory import check_size
+from tickerkit.storage.files import Mode, prepare_path, unreadable
 from tickerkit.storage.raw import LineReader
+from tickerkit.storage.reader import ROWS_AT_ONCE, Reader, cut_tables, read_whole_of
 from tickerkit.storage.sidecar import Sidecar, read_sidecar, sidecar_path
 from tickerkit.storage.text_file import write_text
 from tickerkit.ticks.fields import symbol_field
 
-__all__ = ["is_tick_lines", "read_jsonl", "write_jsonl"]
+__all__ = ["JsonLinesReader", "is_tick_lines", "read_jsonl", "write_jsonl"]
 
 BLOCK_LINES = 16_384
 OBJECTS_TRIED = 10
@@ -96,6 +98,139 @@ def is_tick_lines(path: Path) -> bool:
     return any(symbol_field(each) is not None and RAW_KEYS.isdisjoint(each) for each in objects)
 
 
+class JsonLinesReader(Reader):
+    """Reads ticks from JSON lines, and their sidecar if there is one.
+
+    Lines that aren't objects are left out, and are problems. See `CsvReader` for the arguments.
+
+    Raises:
+        RecordingError: the file can't be read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        columns: Sequence[str] | None = None,
+        max_rows: int = ROWS_AT_ONCE,
+        *,
+        alone: bool = True,
+    ) -> None:
+        super().__init__(path, columns, max_rows)
+        self._alone, self._passed = alone, 0
+        sidecar = read_sidecar(path)
+        self._has_sidecar, self.sidecar = sidecar is not None, sidecar or Sidecar()
+        self.own = bool(self.sidecar.columns.kinds)
+        self.orders = orders_of(self.sidecar.columns)
+        try:
+            self._size = path.stat().st_size
+        except OSError as error:
+            raise unreadable(path, error) from None
+        self._names = list(self.sidecar.columns.kinds) if self.own else None
+        self._types: dict[str, Any] | None = None
+
+    def types(self) -> dict[str, Any]:
+        if self._types is None:
+            self._types = self._decide() if self.own else self._decide_foreign()
+        return self._types
+
+    def pieces(self, first: int = 0) -> Iterator[pd.DataFrame]:
+        types = self.types()
+        names = list(types)
+        # Arrow's tables without columns have no rows.
+        columns = names or self._known_names()[:1]
+        lines = self._lines()
+        if self.own:
+            reader = NativeReader(columns, self.sidecar.columns)
+            tables = self._native_tables(reader, lines)
+        else:
+            tables = self._foreign_tables(columns, lines)
+        for number, table in enumerate(
+            cut_tables(tables, self.max_rows, first * self.max_rows), first
+        ):
+            if self.own and number == 0:
+                self._check_fit(reader)
+            frame = to_frame(table.select(names), types)
+            yield order_categories(frame, self.orders) if self._alone else frame
+        if first == 0:
+            self._finish(lines, reader.damaged if self.own else [])
+
+    def _lines(self) -> LineReader[dict[str, Any]]:
+        return LineReader(self.path, _decode, self._size)
+
+    def _known_names(self) -> list[str]:
+        """Return the columns. Objects may differ in their keys, so all must be looked at."""
+        if self._names is None:
+            self._names = list(dict.fromkeys(name for each in self._lines() for name in each))
+        return self._names
+
+    def _decide(self) -> dict[str, Any]:
+        names = self._choose(self._known_names())
+        types, found = types_of(names, self.sidecar.columns.kinds, alone=self._alone)
+        if found:
+            decider = TypeDecider(found)
+            reader = NativeReader(list(found), self.sidecar.columns)
+            for table in self._native_tables(reader, self._lines()):
+                decider.add(table)
+            types |= decider.types
+            self._passed = 1
+        return types
+
+    def _decide_foreign(self) -> dict[str, Any]:
+        names = self._known_names()
+        reader = ForeignReader(self.path)
+        next(reader.tables([_header(names)]))
+        types, unsure = reader.types()
+        types = {name: types[name] for name in self._choose(types)}
+        self._passed = 1
+        if found := {name: types[name] for name in unsure if name in types}:
+            decider = TypeDecider(found)
+            for table in self._foreign_tables(names, self._lines(), list(found)):
+                decider.add(table)
+            types |= decider.types
+            self._passed = 2
+        return types
+
+    def _native_tables(
+        self, reader: NativeReader, lines: LineReader[dict[str, Any]]
+    ) -> Iterator[pa.Table]:
+        yield reader.take()
+        for block in _csv_blocks(lines, reader.names):
+            reader.add(block, reader.rows + len(reader.damaged) + 1)
+            self._note_share(lines)
+            yield reader.take()
+
+    def _foreign_tables(
+        self,
+        names: list[str],
+        lines: LineReader[dict[str, Any]],
+        only: Sequence[str] | None = None,
+    ) -> Iterator[pa.Table]:
+        reader = ForeignReader(self.path, only)
+        for table, _ in reader.tables(chain([_header(names)], _csv_blocks(lines, names))):
+            self._note_share(lines)
+            yield table
+
+    def _note_share(self, lines: LineReader[dict[str, Any]]) -> None:
+        part = lines.at / self._size if self._size else 1.0
+        self.share = (self._passed + part) / (self._passed + 1)
+
+    def _check_fit(self, reader: NativeReader) -> None:
+        if len(reader.damaged) > max(reader.rows, 1):
+            problem = f"row {reader.damaged[0]:,} does not fit the types in its sidecar"
+            fix = "move the sidecar away to have the types inferred"
+            raise RecordingError(self.path, f"{problem}; {fix}")
+
+    def _finish(self, lines: LineReader[dict[str, Any]], unfitting: Sequence[int]) -> None:
+        """Note what is damaged."""
+        self.torn_bytes, self.problems = lines.torn_bytes, lines.problems()
+        if unfitting:
+            about = "does not fit the columns in the sidecar, left out"
+            ranges = [(row, row) for row in unfitting]
+            self.problems.append(Problem.from_ranges("damaged", "row", ranges, about))
+        if self._has_sidecar:
+            self.problems += self.sidecar.problems(sidecar_path(self.path).name)
+
+
 def read_jsonl(path: Path) -> Content:
     """Read ticks from JSON lines, and their sidecar if there is one.
 
@@ -104,34 +239,13 @@ def read_jsonl(path: Path) -> Content:
     Raises:
         RecordingError: the file can't be read, or another program's file has no ticks.
     """
-    objects, sidecar = LineReader(path, _decode), read_sidecar(path)
-    own = sidecar is not None and bool(sidecar.columns.kinds)
-    unfitting: list[int] = []
-    if sidecar is not None and own:
-        names = list(sidecar.columns.kinds)
-        native = NativeReader(names, sidecar.columns)
-        for block in _csv_blocks(objects, names):
-            native.add(block, native.rows + len(native.damaged) + 1)
-            check_size(path, native.rows, native.size)
-        unfitting = native.damaged
-        if len(unfitting) > max(native.rows, 1):
-            problem = f"row {unfitting[0]:,} does not fit the types in its sidecar"
-            fix = "move the sidecar away to have the types inferred"
-            raise RecordingError(path, f"{problem}; {fix}")
-        frame = native.frame()
-    else:
-        # Objects may differ in their keys: a first pass collects these, a second reads the values.
-        names = list(dict.fromkeys(name for each in LineReader(path, _decode) for name in each))
-        header = b",".join(map(quote, names)) + b"\n"
-        frame = ForeignReader(path).read([header, *_csv_blocks(objects, names)])
-    torn, problems = objects.torn_bytes, objects.problems()
-    if unfitting:
-        about = "does not fit the columns in the sidecar, left out"
-        ranges = [(row, row) for row in unfitting]
-        problems.append(Problem.from_ranges("damaged", "row", ranges, about))
-    if sidecar is not None:
-        problems += sidecar.problems(sidecar_path(path).name)
-    return Content(frame, sidecar or Sidecar(), problems, own=own, torn_bytes=torn)
+    reader = JsonLinesReader(path, alone=False)
+    content = read_whole_of(reader)
+    return content._replace(frame=order_categories(content.frame, reader.orders))
+
+
+def _header(names: list[str]) -> bytes:
+    return b",".join(map(quote, names)) + b"\n"
 
 
 def _csv_blocks(objects: Iterable[dict[str, Any]], names: list[str]) -> Iterator[bytes]:

@@ -16,6 +16,9 @@ from tickerkit.formatting import format_size
 
 __all__ = ["check_size"]
 
+# What reading takes besides the frame: a column is moved when it grows.
+SPARE = 1.3
+
 
 @cache
 def max_bytes() -> int | None:
@@ -44,8 +47,8 @@ def check_size(path: Path, rows: int, size: int) -> None:
         RecordingError: they don't fit.
     """
     limit = max_bytes()
-    # While columns of arrow become those of a frame, both are in memory.
-    if limit is not None and 2 * size > limit:
-        problem = f"its first {rows:,} ticks need {format_size(2 * size)} of memory"
+    needed = int(SPARE * size)
+    if limit is not None and needed > limit:
+        problem = f"its first {rows:,} ticks need {format_size(needed)} of memory"
         fix = "read a part with pyarrow.dataset or duckdb"
         raise RecordingError(path, f"{problem}, and there are {format_size(limit)}; {fix}")

@@ -44,9 +44,11 @@ class LineReader(Generic[T]):
     Args:
         path: the file, compressed or not.
         decode: decodes a line, or raises one of `NOT_JSON`.
+        stop: where to end in the file; None for its end.
 
     Attributes:
         path: the file.
+        at: the place in the file up to which it was read.
         number: the number of the newest line.
         damaged: the numbers of the lines that are left out.
         torn_bytes: the size of a last line that is cut off.
@@ -55,17 +57,24 @@ class LineReader(Generic[T]):
         RecordingError: the file can't be read, or has a line of more than 128 MB.
     """
 
-    def __init__(self, path: Path, decode: Callable[[bytes], T]) -> None:
-        self.path, self._decode = path, decode
+    def __init__(self, path: Path, decode: Callable[[bytes], T], stop: int | None = None) -> None:
+        self.path, self._decode, self._stop = path, decode, stop
         self._holes: list[Damage] = []
         self.damaged: list[int] = []
-        self.number = self.torn_bytes = 0
+        self.number = self.torn_bytes = self.at = 0
 
     def __iter__(self) -> Iterator[T]:
         # What came since the last line break, in pieces: joining them each time would take long.
         held, size = [b""], 0
+
+        def note(at: int) -> None:
+            self.at = at
+
+        pieces = read_members(
+            self.path, self._holes.append, PIECE_BYTES, limits=(0, self._stop), on_read=note
+        )
         try:
-            for piece in read_members(self.path, self._holes.append, PIECE_BYTES):
+            for piece in pieces:
                 first, *more = piece.split(b"\n")
                 held.append(first)
                 size += len(first)

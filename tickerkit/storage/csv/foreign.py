@@ -9,28 +9,21 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from tickerkit.errors import BadTick, RecordingError
 from tickerkit.formatting import format_value
-from tickerkit.storage.csv.native import (
-    DICTIONARY,
-    EMPTY_IS_NULL,
-    INFINITIES,
-    integer_column,
-    text_column,
-)
+from tickerkit.storage.csv.columns import DICTIONARY, FLOAT, INFINITIES, INT, TEXT
+from tickerkit.storage.csv.native import EMPTY_IS_NULL
 from tickerkit.storage.csv.text import BYTE_ORDER_MARK, OPEN_QUOTE, line_blocks, mask_quoted
-from tickerkit.storage.memory import check_size
 from tickerkit.ticks import ID_COLUMNS, NO_TIME, TIME_COLUMNS, UTC_NS, is_number
 from tickerkit.ticks.fields import (
     NUMBER_FIELDS,
@@ -59,6 +52,8 @@ PLAIN_NUMBER = r"^-?\d{1,300}(\.\d{1,300})?$"
 COUNT = r"^-?\d{1,18}$"
 
 Values = npt.NDArray[Any]
+Converter: TypeAlias = Callable[[pa.Array], Values]
+ARROW_TYPES: dict[Any, pa.DataType] = {INT: pa.int64(), FLOAT: pa.float64(), UTC_NS: pa.int64()}
 
 
 class BadWordError(Exception):
@@ -71,67 +66,100 @@ class BadWordError(Exception):
 class ForeignReader:
     """Reads a file block by block, and fails at the first row that can't be read.
 
+    Args:
+        path: the file.
+        only: the columns to read, at least one; None for all.
+
     Attributes:
         rows: how many rows were read.
         torn_bytes: the size of a last line that is cut off.
+        names: the columns of the file, once its header was read.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows = self.torn_bytes = self._size = 0
-        self._names: list[str] = []
-        self._converters: list[Callable[[pa.Array], Values] | None] = []
-        self._parts: list[list[Any]] = []
+    def __init__(self, path: Path, only: Sequence[str] | None = None) -> None:
+        self.path, self._only = path, only
+        self.rows = self.torn_bytes = 0
+        self.names: list[str] = []
+        self._converters: dict[str, Converter] = {}
 
-    def read(self, pieces: Iterable[bytes]) -> pd.DataFrame:
-        """Return the ticks of a file.
+    def tables(self, pieces: Iterable[bytes]) -> Iterator[tuple[pa.Table, int]]:
+        """Yield the ticks of a file, and the size of the text they were in, header included.
 
         Args:
-            pieces: the file, cut anywhere.
+            pieces: the file, cut anywhere; without what was read before, see `continued`.
 
         Raises:
             RecordingError: the file doesn't hold ticks, or has a row that can't be read.
         """
         rest = b""
         for block, rest in line_blocks(pieces):
-            self._add(block)
+            size = len(block)
+            if not self.names and block:
+                end = mask_quoted(block).index(b"\n") + 1
+                self._start(block[:end])
+                block = block[end:]
+            if block and not block.isspace():
+                yield self._read(block), size
+            elif size:
+                yield self._empty_table(), size
             if len(rest) > MAX_LINE_BYTES:
                 problem = f"the line or the quote after row {self.rows:,} has no end"
                 raise self._error(f"{problem}; close the quote, or save it with line feeds")
-        self._add_tail(rest)
-        named = zip(self._names, self._converters, self._parts, strict=True)
-        columns = {name: self._column(name, convert, parts) for name, convert, parts in named}
-        return pd.DataFrame(columns, copy=False)
+        masked = mask_quoted(rest)
+        if not self.names:  # the whole file is one line, or empty
+            self._start(rest + b"\n")
+        elif OPEN_QUOTE.search(masked) or masked.count(b",") < len(self.names) - 1:
+            self.torn_bytes = len(rest)
+        elif rest:  # text after the last line break is a row, unless it was cut off
+            yield self._read(rest + b"\n"), len(rest)
+        yield self._empty_table(), 0
+
+    def continued(self, rows: int) -> ForeignReader:
+        """Return a reader of the text after the header and some rows."""
+        reader = ForeignReader(self.path, self._only)
+        reader.rows, reader.names, reader._converters = rows, self.names, self._converters
+        return reader
+
+    def types(self) -> tuple[dict[str, Any], list[str]]:
+        """Return the type of each column, and those of which it depends on their values."""
+        types: dict[str, Any] = {}
+        for name in self._chosen:
+            convert = self._converters.get(name)
+            is_text = name in (symbol_field(self.names), "epoch")
+            inferred = TEXT if is_text else INT if name in ID_COLUMNS else FLOAT
+            types[name] = TYPES[convert] if convert else inferred
+        open_ = [name for name in types if name not in self._converters and types[name] != TEXT]
+        return types, open_
+
+    @property
+    def _chosen(self) -> list[str]:
+        if self._only is None:
+            return self.names
+        return [name for name in self._only if name in self.names]
 
     def _error(self, problem: str) -> RecordingError:
         return RecordingError(self.path, problem)
 
-    def _add_tail(self, tail: bytes) -> None:
-        """Add the text after the last line break as a row, unless the row was cut off."""
-        masked = mask_quoted(tail)
-        if not self._names:  # the whole file is one line, or empty
-            self._add(tail + b"\n")
-        elif OPEN_QUOTE.search(masked) or masked.count(b",") < len(self._names) - 1:
-            self.torn_bytes = len(tail)
-        elif tail:
-            self._add(tail + b"\n")
+    def _empty_table(self) -> pa.Table:
+        fields = [
+            (name, ARROW_TYPES[TYPES[self._converters[name]]])
+            if name in self._converters
+            else (name, DICTIONARY)
+            for name in self._chosen
+        ]
+        return pa.schema(fields).empty_table()
 
-    def _add(self, block: bytes) -> None:
-        if not self._names and block:
-            end = mask_quoted(block).index(b"\n") + 1
-            self._start(block[:end])
-            block = block[end:]
-        if not block or block.isspace():
-            return
+    def _read(self, block: bytes) -> pa.Table:
         table = self._split(block)
-        for name, convert, parts, column in zip(
-            self._names, self._converters, self._parts, table.columns, strict=True
-        ):
-            for chunk in column.chunks:
-                parts.append(chunk if convert is None else self._convert(name, convert, chunk))
-                self._size += parts[-1].nbytes
+        columns = []
+        for name in self._chosen:
+            column, convert = table[str(self.names.index(name))], self._converters.get(name)
+            if convert is not None:
+                chunks = [pa.array(self._convert(name, convert, each)) for each in column.chunks]
+                column = pa.chunked_array(chunks, ARROW_TYPES[TYPES[convert]])
+            columns.append(column)
         self.rows += table.num_rows
-        check_size(self.path, self.rows, self._size)
+        return pa.table(columns, names=self._chosen)
 
     def _start(self, header: bytes) -> None:
         if header.startswith(b"PAR1"):
@@ -148,14 +176,13 @@ class ForeignReader:
         if len(set(names)) < len(names):
             name = next(name for name in names if names.count(name) > 1)
             raise self._error(f"two columns are named {format_value(name)}; rename one of them")
-        self._names = names
-        converters: dict[str | None, Callable[[pa.Array], Values]] = {
+        self.names = names
+        converters: dict[str | None, Converter] = {
             **dict.fromkeys([*NUMBER_FIELDS, price_field(names)], _to_numbers),
             **dict.fromkeys(TIME_COLUMNS, _to_times),
             "seq": _to_counts,
         }
-        self._parts = [[] for _ in names]
-        self._converters = [converters.get(name) for name in names]
+        self._converters = {name: converters[name] for name in names if name in converters}
 
     def _split(self, block: bytes) -> pa.Table:
         wrong: list[pa_csv.InvalidRow] = []
@@ -164,7 +191,8 @@ class ForeignReader:
             wrong.append(row)
             return "skip"
 
-        columns = [str(index) for index in range(len(self._names))]
+        columns = [str(index) for index in range(len(self.names))]
+        included = [str(self.names.index(name)) for name in self._chosen]
         # Arrow decodes a row before it calls the handler. For a row that is not UTF-8 this fails in
         # a callback, where Python prints the error instead of raising it.
         try:
@@ -182,19 +210,19 @@ class ForeignReader:
                     newlines_in_values=b'"' in block, invalid_row_handler=skip
                 ),
                 convert_options=pa_csv.ConvertOptions(
-                    column_types=dict.fromkeys(columns, DICTIONARY), **EMPTY_IS_NULL
+                    column_types=dict.fromkeys(columns, DICTIONARY),
+                    include_columns=included,
+                    **EMPTY_IS_NULL,
                 ),
             )
         except pa.ArrowInvalid as error:
             raise self._error(f"the lines after row {self.rows:,} are damaged ({error})") from None
         if wrong:
             row, found = self.rows + wrong[0].number, wrong[0].actual_columns
-            raise self._error(f"row {row:,} has {found} fields, the header has {len(self._names)}")
+            raise self._error(f"row {row:,} has {found} fields, the header has {len(self.names)}")
         return table
 
-    def _convert(
-        self, name: str, convert: Callable[[pa.Array], Values], chunk: pa.DictionaryArray
-    ) -> Values:
+    def _convert(self, name: str, convert: Converter, chunk: pa.DictionaryArray) -> Values:
         """Convert each text of a dictionary, and return the values, shape (rows,)."""
         words = chunk.dictionary
         # Numbers and times have a value for a missing text, at the end. A seq must not be missing:
@@ -209,18 +237,6 @@ class ForeignReader:
             value = format_value(words[error.code].as_py().strip())
             raise self._error(f"{name} in row {row:,} is {value}, {error.problem}") from None
         return values
-
-    def _column(
-        self, name: str, convert: Callable[[pa.Array], Values] | None, parts: list[Any]
-    ) -> Any:
-        if convert is None:
-            whole = pa.chunked_array(parts, DICTIONARY).unify_dictionaries()
-            if name in ID_COLUMNS and (numbers := integer_column(name, whole)) is not None:
-                return numbers
-            is_text = name in (symbol_field(self._names), "epoch")
-            return text_column(whole, infer=not is_text)
-        values = np.concatenate(parts) if parts else convert(pa.array([], pa.large_string()))[:0]
-        return pd.array(values, dtype=UTC_NS, copy=False) if convert is _to_times else values
 
 
 def parse_header(header: bytes) -> list[str] | None:
@@ -279,6 +295,9 @@ def _to_times(words: pa.Array) -> Values:
         except BadTick as error:
             raise BadWordError(int(code), f"which is not a time; {error.fix}") from None
     return times
+
+
+TYPES: dict[Converter, Any] = {_to_counts: INT, _to_numbers: FLOAT, _to_times: UTC_NS}
 
 
 def _matches(words: pa.Array, pattern: str) -> npt.NDArray[np.bool_]:
