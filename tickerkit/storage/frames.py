@@ -37,9 +37,9 @@ def combine_frames(frames: list[pd.DataFrame], *, consume: bool = False) -> pd.D
     columns = {}
     for name, kind in types.items():
         columns[name] = _combine_column(frames, name, kind)
-        if consume:
-            for frame in frames:
-                frame.drop(columns=name, errors="ignore", inplace=True)
+        for frame in frames if consume else ():
+            if name in frame:
+                del frame[name]
     return pd.DataFrame(columns, copy=False)
 
 

@@ -41,6 +41,7 @@ class Reader:
         torn_bytes: the size of a last line that is cut off.
         states: the states of a venue's subscriptions; see `RawSource`.
         share: how much of the file was read so far, 0 to 1.
+        is_empty: whether the file surely has no rows.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Reader:
         self.path, self.max_rows = path, max_rows
         self._chosen = None if columns is None else list(columns)
         self.own, self.torn_bytes, self.share = True, 0, 0.0
+        self.is_empty = False
         self.sidecar, self.labels = Sidecar(), RowLabels()
         self.problems: list[Problem] = []
         self.states: Sequence[tuple[int, dict[str, Any]]] = ()
@@ -71,6 +73,27 @@ class Reader:
         if self._chosen is None:
             return known
         return [name for name in self._chosen if name in known]
+
+
+class WholeReader(Reader):
+    """Reads what only can be read as a whole."""
+
+    def __init__(
+        self, content: Content, path: Path, columns: Sequence[str] | None, max_rows: int
+    ) -> None:
+        super().__init__(path, columns, max_rows)
+        self._frame = content.frame[self._choose(map(str, content.frame.columns))]
+        self.own, self.sidecar, self.labels = content.own, content.sidecar, content.labels
+        self.problems, self.states = content.problems, content.states
+
+    def types(self) -> dict[str, Any]:
+        return {str(name): self._frame[name].dtype for name in self._frame.columns}
+
+    def pieces(self, first: int = 0) -> Iterator[pd.DataFrame]:
+        frame, rows = self._frame, self.max_rows
+        for start in range(first * rows, max(len(frame), 1), rows):
+            self.share = min((start + rows) / max(len(frame), 1), 1.0)
+            yield frame.iloc[start : start + rows].reset_index(drop=True)
 
 
 def read_whole_of(reader: Reader) -> Content:

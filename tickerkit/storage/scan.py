@@ -10,19 +10,20 @@ import pandas as pd
 
 from tickerkit.errors import Problem, RecordingError, RecordingWarning
 from tickerkit.formatting import format_value
-from tickerkit.storage.content import Content
+from tickerkit.storage.chain import open_csv
+from tickerkit.storage.content import Content, RowLabels
 from tickerkit.storage.csv.foreign import REQUIRED
 from tickerkit.storage.csv.read import read_file
-from tickerkit.storage.jsonl import is_tick_lines, read_jsonl
+from tickerkit.storage.jsonl import JsonLinesReader, is_tick_lines, read_jsonl
 from tickerkit.storage.parquet.read import read_parquet_file
 from tickerkit.storage.paths import is_jsonl
 from tickerkit.storage.raw import read_raw
+from tickerkit.storage.reader import ROWS_AT_ONCE, Reader, WholeReader
+from tickerkit.storage.sidecar import Sidecar
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS
 from tickerkit.ticks.fields import may_have_value, symbol_field
 
 __all__ = ["ROWS_AT_ONCE", "Piece", "Scan", "check_names", "read_content"]
-
-ROWS_AT_ONCE = 131_072
 
 
 class Piece(NamedTuple):
@@ -43,7 +44,7 @@ class Piece(NamedTuple):
 class Scan:
     """Reads a recording piece by piece; at no time more than a few pieces are in memory.
 
-    A scan is iterated once, from its first piece to its last. What the file says about itself, and
+    A scan is iterated from its first piece to its last. What the file says about itself, and
     what is damaged, is complete when the iteration has ended.
 
     Args:
@@ -73,35 +74,77 @@ class Scan:
     def __init__(
         self, path: Path, columns: Sequence[str] | None = None, max_rows: int = ROWS_AT_ONCE
     ) -> None:
-        self.path, self._columns, self._max_rows = path, columns, max_rows
-        self.rows, self.share = 0, 0.0
-        content = read_content(path)
-        self._frame = content.frame
-        self.own, self.sidecar, self.labels = content.own, content.sidecar, content.labels
-        self.problems: list[Problem] = content.problems
-        self.states: Sequence[tuple[int, dict[str, Any]]] = content.states
-        self.torn_bytes = content.torn_bytes
+        self.path = path
+        self.rows = 0
+        # The number of the first row of each piece so far.
+        self._starts: list[int] = []
+        self._reader = _open(path, columns, max_rows)
 
     def pieces(self, first: int = 0) -> Iterator[Piece]:
         """Yield the pieces, beginning with that of number `first`.
 
         Only a number that an earlier iteration of this scan has yielded may be passed. From one
-        beyond 0 on, problems and `sidecar` are those of the earlier iteration.
+        beyond 0 on, problems and `sidecar` are those of the earlier iteration. To begin there is
+        cheap for plain CSV and Parquet; other files are read from their beginning.
+
+        Raises:
+            RecordingError: the file can't be read further. The pieces before are valid.
         """
-        frame = self._frame
-        if self._columns is not None:
-            frame = frame[[name for name in self._columns if name in frame]]
-        starts = range(0, max(len(frame), 1), self._max_rows)
-        for number, row in list(enumerate(starts))[first:]:
-            part = frame.iloc[row : row + self._max_rows].reset_index(drop=True)
-            self.rows = row + len(part)
-            self.share = self.rows / max(len(frame), 1)
-            yield Piece(number, row, part)
+        row = self._starts[first] if first else 0
+        try:
+            for number, frame in enumerate(self._reader.pieces(first), first):
+                if number == len(self._starts):
+                    self._starts.append(row)
+                self.rows = row + len(frame)
+                yield Piece(number, row, frame)
+                row = self.rows
+        except MemoryError:
+            raise RecordingError(self.path, "it needs more memory than this process has") from None
+        self._reader.share = 1.0
+
+    @property
+    def own(self) -> bool:
+        return self._reader.own
+
+    @property
+    def sidecar(self) -> Sidecar:
+        return self._reader.sidecar
+
+    @property
+    def problems(self) -> list[Problem]:
+        return self._reader.problems
+
+    @property
+    def labels(self) -> RowLabels:
+        return self._reader.labels
+
+    @property
+    def states(self) -> Sequence[tuple[int, dict[str, Any]]]:
+        return self._reader.states
+
+    @property
+    def torn_bytes(self) -> int:
+        return self._reader.torn_bytes
+
+    @property
+    def share(self) -> float:
+        return self._reader.share
 
     @property
     def warning(self) -> RecordingWarning | None:
         """The warning about what is damaged; None if nothing is, or the iteration hasn't ended."""
         return RecordingWarning(self.path, self.rows, self.problems) if self.problems else None
+
+
+def _open(path: Path, columns: Sequence[str] | None, max_rows: int) -> Reader:
+    """Return the reader of a recording's format."""
+    if path.suffix == ".parquet":
+        return WholeReader(read_content(path), path, columns, max_rows)
+    if not is_jsonl(path):
+        return open_csv(path, columns, max_rows)
+    if is_tick_lines(path):
+        return JsonLinesReader(path, columns, max_rows)
+    return WholeReader(read_raw(path), path, columns, max_rows)
 
 
 def read_content(path: Path) -> Content:

@@ -168,6 +168,7 @@ class CsvReader(Reader):
             self._size = path.stat().st_size
             self._is_packed = is_packed(path)
             header = self._read_header()
+            self.is_empty = not self._is_packed and self._size <= len(header)
             names = self._recording_names(header, self._about)
         except OSError as error:
             raise unreadable(path, error) from None
