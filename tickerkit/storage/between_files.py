@@ -15,7 +15,7 @@ from tickerkit.storage.paths import recording_name
 from tickerkit.storage.recording import Recording
 from tickerkit.storage.seam import fill
 
-__all__ = ["Part", "check_between", "has_positions", "in_order", "order"]
+__all__ = ["Part", "check_between", "find_missing", "has_positions", "in_order", "order"]
 
 BETWEEN_FILES = "missing between two files of the recording"
 
@@ -93,11 +93,7 @@ def in_order(
             compared.
     """
     parts = list(map(Part.from_recording, paths, recordings))
-    missing: dict[Path, list[Gap]] = {}
-    for group in [parts] if as_one else _group(parts):
-        for part, gap in _find_holes(group):
-            noted = Gap(gap.epoch, gap.first, gap.last, BETWEEN_FILES)
-            missing.setdefault(part.path, []).append(noted)
+    missing = find_missing(parts, as_one=as_one)
     found = []
     for index in order(parts):
         recording = recordings[index]
@@ -106,6 +102,16 @@ def in_order(
             recording = recording._replace(gaps=gaps)
         found.append(recording)
     return found
+
+
+def find_missing(parts: Sequence[Part], *, as_one: bool = False) -> dict[Path, list[Gap]]:
+    """Return for each file what is missing between it and those before it; `as_one` as above."""
+    missing: dict[Path, list[Gap]] = {}
+    for group in [parts] if as_one else _group(parts):
+        for part, gap in _find_holes(group):
+            noted = Gap(gap.epoch, gap.first, gap.last, BETWEEN_FILES)
+            missing.setdefault(part.path, []).append(noted)
+    return missing
 
 
 def _group(parts: Iterable[Part]) -> list[list[Part]]:

@@ -37,10 +37,14 @@ from tickerkit.ticks.fields import (
 from tickerkit.ticks.numbers import ID_COLUMNS, to_exact_integer
 
 
-def read_frame(frame: pd.DataFrame) -> Batch:
+def read_frame(frame: pd.DataFrame, first_row: int = 0) -> Batch:
     """Read the ticks of a DataFrame; a missing value means that the tick lacks this field.
 
     If there is no column named time, a DatetimeIndex is used as the time.
+
+    Args:
+        frame: the ticks.
+        first_row: how errors number the first row, if the frame is a piece of a longer one.
     """
     if "time" not in frame.columns and isinstance(frame.index, pd.DatetimeIndex):
         frame = frame.assign(time=frame.index)
@@ -65,7 +69,9 @@ def read_frame(frame: pd.DataFrame) -> Batch:
             given = frame.iloc[:, names[key]] if key in names else None
             for row in some:
                 value = given.iloc[row] if given is not None else "no value"
-                errors.append(BadTick(key, value, problem, f"{fix} (row {row} of the frame)"))
+                errors.append(
+                    BadTick(key, value, problem, f"{fix} (row {first_row + row} of the frame)")
+                )
             refused[new] = True
 
     columns: dict[str, Column] = {}

@@ -7,10 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from tickerkit.sources.replay.clock import ReplayClock, due_times, forward_fill
+from tickerkit.sources.replay.clock import ReplayClock, TimeCarry, Timeline, Times, forward_fill
 from tickerkit.ticks import NO_TIME
 
 S = 10**9
+
+
+def due_times(times: Times) -> Times:
+    """Return when the ticks of a whole recording are due."""
+    return Timeline.from_times(times, TimeCarry()).due
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def tape(times_s: list[float], *gaps: PlacedGap) -> Tape:
         {"symbol": "A", "price": price, "time": T0 + round(at * S)}
         for price, at in enumerate(times_s)
     ]
-    return Tape([read_ticks(rows)], gaps)
+    return Tape.from_batches([read_ticks(rows)], gaps)
 
 
 class Player:
@@ -203,7 +203,7 @@ def test_hold_at_end_pauses_at_the_end() -> None:
 
 def test_recording_without_times_has_only_a_start() -> None:
     """Every seek goes to the start, and there is no position."""
-    player = Player(Tape([read_ticks([{"symbol": "A", "price": 0}] * 3)])).begin()
+    player = Player(Tape.from_batches([read_ticks([{"symbol": "A", "price": 0}] * 3)])).begin()
     player.head.step(1, 0)
     player.run()
     player.head.seek(60.0, 0)

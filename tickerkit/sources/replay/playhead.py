@@ -9,20 +9,20 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import NamedTuple
 
-import numpy as np
-
 from tickerkit.formatting import format_time
 from tickerkit.log import Gap
 from tickerkit.sources.replay.clock import ReplayClock
 from tickerkit.sources.replay.place import Place
-from tickerkit.sources.replay.tape import PlacedGap, Tape
-from tickerkit.ticks import NS_PER_S, Batch
+from tickerkit.sources.replay.tape import PlacedGap, Stretch, Tape
+from tickerkit.ticks import NO_TIME, NS_PER_S, Batch
 
 __all__ = ["MAX_BATCH_TICKS", "Action", "Playhead", "State"]
 
 MAX_BATCH_TICKS = 4096
 # Ticks that are due this soon after the first of a batch are sent with it.
 TOGETHER_NS = 5_000_000
+# So many stretches after that of the playhead are in memory, so that it never waits for one.
+STRETCHES_AHEAD = 2
 # The shortest round of a loop: each round is an epoch, and a recording may take no time at all.
 MIN_ROUND_NS = NS_PER_S
 STARTS_AGAIN = "the replay starts again"
@@ -59,9 +59,10 @@ class Action(NamedTuple):
 
 
 class Playhead:
-    """Where a replay is in its tape, which may not have been read yet.
+    """Where a replay is in its tape, which is read while it is played.
 
-    It knows no threads. Every `now` is a time in ns that never steps back.
+    Where the next tick isn't in memory, its actions are to wait: `wanted` is what to read, and the
+    clock goes on. It knows no threads. Every `now` is a time in ns that never steps back.
 
         WAITING ── begin ──▶ PLAYING ── the end ──▶ ENDED
           ▲ │                  ▲ │
@@ -77,7 +78,7 @@ class Playhead:
         state: see `State`.
         loop: as given; may be set.
         hold_at_end: whether it pauses at the end instead of ending; may be set.
-        tape: the ticks; empty before `load`.
+        tape: the ticks; empty and whole before `load`.
         row: row of the next tick.
         sent: number of ticks sent.
     """
@@ -86,15 +87,17 @@ class Playhead:
         self.state = State.WAITING
         self.loop = loop
         self.hold_at_end = False
-        self.tape = Tape([])
+        self.tape = Tape.from_batches([])
         self.row = self.sent = 0
         self._clock = ReplayClock(speed)
         self._has_begun = False
         self._steps_left = 0
-        # The place to go to once the tape is loaded; None for the start.
-        self._target: Place | None = None
-        # The row that the newest move went to, and the gap of the tape that is reported next.
-        self._moved_to = self._next_gap = 0
+        # The place to go to once its tick is in memory; None if it is there.
+        self._target: Place | None = 0.0
+        # Time of the newest tick sent, or of the next tick after a move; `NO_TIME` without one.
+        self._position_ns = NO_TIME
+        # The gap of the tape that is reported next.
+        self._next_gap = 0
         # Why the next tick begins a new epoch; empty if it doesn't.
         self._move_reason = ""
         self._epoch_has_ticks = False
@@ -116,29 +119,69 @@ class Playhead:
     @property
     def is_unpaced(self) -> bool:
         """Whether it now sends ticks as fast as they are read."""
-        return self.state is State.PLAYING and not self._is_at_end and math.isinf(self.speed)
+        is_playing = self.state is State.PLAYING and math.isinf(self.speed)
+        return is_playing and self._stretch is not None
 
     @property
     def position_ns(self) -> int | None:
-        """Time of the newest tick sent; after a move, of the next tick. None without times."""
-        if not self.tape.has_times:
-            return None
-        if self._is_at_end:
+        """Time of the newest tick sent; after a move, of the next tick. None without times.
+
+        While the tick of a place that was sought is read, the time of the place.
+        """
+        if self._target is not None and self.tape.count:
+            return self.tape.time_of(self._target)
+        if self.is_at_end:
             return self.tape.end_ns
-        row = self.row - 1 if self.row > self._moved_to else self.row
-        return int(self.tape.times[row])
+        return self.tape.start_ns if self._position_ns == NO_TIME else self._position_ns
 
     @property
-    def _is_at_end(self) -> bool:
-        return self.row == self.tape.count
+    def is_at_end(self) -> bool:
+        """Whether no tick is left."""
+        tape = self.tape
+        is_empty = tape.is_whole and not tape.count
+        return is_empty or (self._target is None and tape.is_whole and self.row == tape.count)
+
+    @property
+    def needed(self) -> list[int]:
+        """The numbers of the stretches that should be in memory, the most urgent one first."""
+        first = self.tape.number_at(self.row)
+        needed = list(range(first, first + 1 + STRETCHES_AHEAD))
+        return needed if self._target is None else [self.tape.find(self._target)[0], *needed[:1]]
+
+    @property
+    def wanted(self) -> int | None:
+        """The number of the stretch to read next; None if none is needed.
+
+        If the end is not known, all are read once, since it is shown; but not while ticks are sent
+        as fast as they are read, which would take longer then.
+        """
+        tape = self.tape
+        missing = tape.find_missing(self.needed)
+        if missing is None and tape.end_ns is None and not (tape.is_whole or self.is_unpaced):
+            return len(tape.outlines)
+        return missing
+
+    @property
+    def _stretch(self) -> Stretch | None:
+        """The stretch of the next tick; None if it isn't in memory, or there is none."""
+        return self.tape.stretch_at(self.row) if self._target is None else None
 
     # --- commands -----------------------------------------------------------------------------
 
     def load(self, tape: Tape, now: int) -> None:
-        """Take the tape, and go to the place that was sought before."""
+        """Take the tape, whose first stretch was added, and go to the place sought before."""
         self.tape = tape
-        self._move(0 if self._target is None else tape.find(self._target), now)
-        self._move_reason, self._target = "", None
+        self.row = 0
+        self._target = 0.0 if self._target is None else self._target
+        self.settle(now)
+
+    def settle(self, now: int) -> None:
+        """Go to the place that was sought, if its tick is in memory now."""
+        if self._target is not None and self.tape.count:
+            row = self.tape.find(self._target)[1]
+            if row is not None:
+                self._target = None
+                self._move(row, now)
 
     def begin(self, now: int) -> None:
         """Start to play, unless it was paused before."""
@@ -149,7 +192,7 @@ class Playhead:
 
     def play(self, now: int) -> None:
         """Play from where it is; from the start if it holds at its end."""
-        if self._has_begun and self._is_at_end and self.hold_at_end:
+        if self._has_begun and self.is_at_end and self.tape.count and self.hold_at_end:
             self._move(0, now, STARTS_AGAIN)
         self._play(now)
 
@@ -166,10 +209,8 @@ class Playhead:
 
     def seek(self, place: Place, now: int) -> None:
         """Go to the first tick at or after a place."""
-        if self.tape.count:
-            self._move(self.tape.find(place), now)
-        else:
-            self._target = place
+        self._target = place
+        self.settle(now)
 
     def restart(self, now: int) -> None:
         """Play from the start."""
@@ -191,24 +232,23 @@ class Playhead:
             self._clock.run(now)
 
     def _move(self, row: int, now: int, reason: str = "") -> None:
-        self.row = self._moved_to = row
+        """Go to a row that is in memory."""
+        self.row = row
+        stretch = self._stretch
+        assert stretch is not None
+        self._position_ns = stretch.time_at(row)
         # A gap right before the row lies before the place that was sought: it is reported only
         # when playing from the start.
         self._next_gap = bisect.bisect_right(self.tape.gaps, row if row else -1, key=_row)
         self._move_reason = reason or f"the replay was moved to {self._format_position()}"
-        self._move_clock(row, now)
+        self._clock.move_to(float(stretch.due_at(row)), now)
         self._round_starts = now
-
-    def _move_clock(self, row: int, now: int) -> None:
-        """Set the clock to when a row is due."""
-        if self.tape.count:
-            self._clock.move_to(float(self.tape.due_ns[min(row, self.tape.count - 1)]), now)
 
     def _format_position(self) -> str:
         start, position, end = self.tape.start_ns, self.position_ns, self.tape.end_ns
-        if start is None or position is None or end is None:
+        if start is None or position is None:
             return "its start"
-        is_one_day = _utc(start).date() == _utc(end).date()
+        is_one_day = _utc(start).date() == _utc(position if end is None else end).date()
         return format_time(_utc(position), date=not is_one_day)
 
     # --- the next action ----------------------------------------------------------------------
@@ -217,7 +257,7 @@ class Playhead:
         """Return the next action, and count it as done. `state` is then ENDED if none is left."""
         if self.state is not State.PLAYING and not self._steps_left:
             return Action(wait_s=math.inf)
-        if self._is_at_end:
+        if self.is_at_end:
             if gaps := self._take_gaps():
                 return Action(gaps)
             if not self.loop or not self.tape.count:
@@ -225,32 +265,35 @@ class Playhead:
             next_round = max(self._round_starts + MIN_ROUND_NS, now)
             self._move(0, now, STARTS_AGAIN)
             self._round_starts = next_round
+        stretch = self._stretch
+        if stretch is None:  # it is being read
+            return Action(wait_s=math.inf)
         if now < self._round_starts:
-            self._move_clock(self.row, self._round_starts)
+            self._clock.move_to(float(stretch.due_at(self.row)), self._round_starts)
             return Action(wait_s=(self._round_starts - now) / NS_PER_S)
         stop = self.row + MAX_BATCH_TICKS
         if self._steps_left:
             stop = min(stop, self.row + self._steps_left)
         elif not math.isinf(self.speed):
             clock_ns = self._clock.at_ns(now)
-            wait_s = (float(self.tape.due_ns[self.row]) - clock_ns) / self.speed / NS_PER_S
+            wait_s = (float(stretch.due_at(self.row)) - clock_ns) / self.speed / NS_PER_S
             if wait_s > 0:
                 return Action(wait_s=wait_s)
             until_ns = clock_ns + TOGETHER_NS * self.speed
-            stop = min(stop, int(np.searchsorted(self.tape.due_ns, until_ns, side="right")))
-        return self._take_ticks(stop, now)
+            stop = min(stop, stretch.find_due(until_ns))
+        return self._take_ticks(stretch, stop, now)
 
-    def _take_ticks(self, stop: int, now: int) -> Action:
+    def _take_ticks(self, stretch: Stretch, stop: int, now: int) -> Action:
         """Return the ticks before row `stop`, or fewer if a batch must end earlier."""
         gaps = self._take_gaps()
-        breaks = self.tape.breaks
-        stop = min(stop, breaks[bisect.bisect_right(breaks, self.row)])
-        ticks = self.tape.part(self.row, stop)
+        stop = min(stop, self.tape.next_break(self.row))
+        ticks = stretch.part(self.row, stop)
         self.row = stop
+        self._position_ns = stretch.time_at(stop - 1)
         self.sent += ticks.count
         self._epoch_has_ticks = True
         if self._steps_left or math.isinf(self.speed):
-            self._move_clock(stop - 1, now)
+            self._clock.move_to(float(stretch.due_at(stop - 1)), now)
         self._steps_left = max(self._steps_left - ticks.count, 0)
         return Action(gaps, ticks)
 

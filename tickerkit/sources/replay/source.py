@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from tickerkit.errors import SourceError
 from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.replay.ahead import ReadAhead
 from tickerkit.sources.replay.control import ReplayControl
+from tickerkit.sources.replay.inputs import Recordings, check_recordings, find_units
 from tickerkit.sources.replay.playhead import MAX_BATCH_TICKS, State
-from tickerkit.sources.replay.tape import Recordings, check_recordings, find_units, read_tape
 from tickerkit.sources.venue_tables import freshness_frame
-from tickerkit.ticks import NS_PER_S
+from tickerkit.ticks import NS_PER_S, Batch
 from tickerkit.validation import check_flag
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ def replay(
     Args:
         what: path of a recording, as CSV, Parquet or raw JSON lines; a list of paths, played in
             their order; a folder, whose recordings are played in order of name; or a DataFrame of
-            ticks, as it is now. Files are read when the replay starts, whole, into memory.
+            ticks, as it is now. Files are read while they are played, a little ahead, so their
+            size doesn't matter; they must stay as they are until then.
         speed: 1 for as recorded, 10 for ten times as fast; `inf` for as fast as the slowest
             connected reader of every tick reads, at most about 20,000 ticks ahead of it.
         wait_for: number of readers to wait for before the clock starts.
@@ -148,7 +150,7 @@ class ReplaySource(ReplayControl, Source):
         tape, position = self._head.tape, self.position
         states = tape.states if position is not None else ()
         at_ns = 0 if position is None else position.value
-        if self._head.row >= tape.count:
+        if self._head.is_at_end:
             # At the end also the states after the last tick.
             at_ns = max((time_ns for time_ns, _ in states), default=at_ns)
         found: dict[tuple[str, str], Mapping[str, Any]] = {}
@@ -173,28 +175,26 @@ class ReplaySource(ReplayControl, Source):
             self._runs_elsewhere = False
             self._wake = lambda: loop.call_soon_threadsafe(changed.set)
         self._notify_watchers()
+        ahead = ReadAhead(self._what, self._head, self._lock, self._clock, changed.set)
         try:
-            tape = read_tape(self._what)
-            with self._lock:
-                self._head.load(tape, self._clock())
+            await ahead.open()
             self._notify_watchers()
-            for warning in tape.warnings:
-                out.report(warning)
-            for rejections in tape.rejections():
-                await out.send(rejections)
+            await self._report(out, ahead)
             if self.wait_for:
                 await out.wait_for_readers(self.wait_for)
             with self._lock:
                 self._head.begin(self._clock())
             self._notify_watchers()
-            await self._play(out, changed)
+            await self._play(out, ahead, changed)
         finally:
+            ahead.close()
             with self._lock:
                 self._wake = None
                 self._head.end()
             self._notify_watchers()
 
-    async def _play(self, out: Outlet, changed: asyncio.Event) -> None:
+    async def _play(self, out: Outlet, ahead: ReadAhead, changed: asyncio.Event) -> None:
+        end = self._head.tape.end_ns
         while True:
             changed.clear()
             if self._head.is_unpaced:
@@ -202,17 +202,29 @@ class ReplaySource(ReplayControl, Source):
             with self._lock:
                 before = self._head.state
                 action = self._head.next_action(self._clock())
-                state = self._head.state
+                state, known_end = self._head.state, self._head.tape.end_ns
+                ahead.note_wanted()
+            await self._report(out, ahead)
             if state is State.ENDED:
                 return
-            if state is not before:  # paused at its end
+            if state is not before or known_end != end:  # paused at its end, or that was found
                 self._notify_watchers()
+            end = known_end
             for gap in action.gaps:
                 await out.gap(gap.count, gap.reason)
             if action.ticks is not None:
                 await out.send(action.ticks)
             if action.wait_s:
                 await self._wait(action.wait_s, changed)
+
+    async def _report(self, out: Outlet, ahead: ReadAhead) -> None:
+        """Report the damage that was found, and the rows that are no ticks."""
+        while ahead.reports:
+            match ahead.reports.popleft():
+                case Batch() as rejections:
+                    await out.send(rejections)
+                case warning:
+                    out.report(warning)
 
     async def _wait(self, seconds: float, changed: asyncio.Event) -> None:
         """Wait for some seconds, or until a command comes."""

@@ -1,39 +1,25 @@
-"""Tape: the ticks of recordings in the order of play, and the gaps in and between them."""
+"""Tape: the ticks of a replay in the order of play; only those near its playhead are in memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from os import PathLike
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+import bisect
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from tickerkit.errors import InvalidArgument, SourceError
-from tickerkit.log import Gap, Position, locate_gaps
-from tickerkit.sources.replay.clock import due_times, forward_fill
+from tickerkit.log import Gap
+from tickerkit.sources.replay.clock import TimeCarry, Timeline
 from tickerkit.sources.replay.place import Place
-from tickerkit.ticks import NO_TIME, NS_PER_S, Batch, read_ticks
-from tickerkit.ticks.fields import may_have_value, select_units, symbol_field
-from tickerkit.validation import check_path
+from tickerkit.ticks import NO_TIME, NS_PER_S, Batch, Text
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["Outline", "PlacedGap", "Stretch", "Tape"]
 
-__all__ = [
-    "PlacedGap",
-    "Recordings",
-    "Tape",
-    "check_recordings",
-    "find_recordings",
-    "find_units",
-    "read_tape",
-]
-
-ANOTHER_EPOCH = "another epoch begins"
-
-Recordings: TypeAlias = "str | PathLike[str] | Iterable[str | PathLike[str]] | pd.DataFrame"
+# Ticks that are not needed now stay in memory up to this size: a recording of a million ticks is
+# read once, however it is moved.
+MAX_IDLE_BYTES = 2**26
+# No time is further than this from another: 292 years.
+MAX_LENGTH_NS = 2.0**63
 
 
 class PlacedGap(NamedTuple):
@@ -43,284 +29,212 @@ class PlacedGap(NamedTuple):
     gap: Gap
 
 
-class Tape:
-    """All ticks of a replay, in the order of play; rows count through all recordings from 0.
-
-    Args:
-        batches: the ticks of each recording.
-        gaps: the gaps, in order of row. A gap whose end isn't known ends its epoch: the next tick
-            begins another epoch.
-        warnings: the damage of the recordings; damaged ticks were left out.
-        states: the states of a venue's subscriptions, as in `Recording.states`.
+class Stretch(NamedTuple):
+    """Successive ticks of one recording.
 
     Attributes:
-        breaks: rows before which a batch must end: after a recording, and at a gap.
-        times: shape (ticks,), in ns; a tick without a time has that of the tick before.
-        due_ns: shape (ticks,), when each tick is due, in ns after the first; never decreasing.
+        start: row of the first tick.
+        ticks: the ticks, at least one.
+        timeline: when they were recorded, and when they are due.
     """
 
-    def __init__(
-        self,
-        batches: Sequence[Batch],
-        gaps: Sequence[PlacedGap] = (),
-        warnings: Sequence[Warning] = (),
-        states: Sequence[tuple[int, Mapping[str, Any]]] = (),
-    ) -> None:
-        self.batches = batches
-        self.gaps = gaps
-        self.warnings = warnings
-        self.states = states
-        # Row of the first tick of each recording, and of the end of the last one.
-        self._starts = np.cumsum([0, *(batch.count for batch in batches)])
-        self.breaks: list[int] = sorted({*self._starts.tolist(), *(gap.row for gap in gaps)})
-        times = [batch.time for batch in batches]
-        raw_times = np.concatenate(times) if times else np.empty(0, dtype=np.int64)
-        self.times = forward_fill(raw_times)
-        self.due_ns = due_times(raw_times)
-        self._latest_times = np.maximum.accumulate(self.times)
+    start: int
+    ticks: Batch
+    timeline: Timeline
+
+    @property
+    def size_bytes(self) -> int:
+        """The memory that its arrays take."""
+        columns = self.ticks.columns.values()
+        arrays = [each.codes if isinstance(each, Text) else each for each in columns]
+        return sum(each.nbytes for each in [*arrays, self.ticks.time, *self.timeline[:3]])
+
+    def part(self, start: int, stop: int) -> Batch:
+        """Return the rows `start` to `stop`."""
+        return self.ticks.part(start - self.start, stop - self.start)
+
+    def time_at(self, row: int) -> int:
+        """Return when a tick was recorded, in ns; `NO_TIME` while no time is known."""
+        return int(self.timeline.times[row - self.start])
+
+    def due_at(self, row: int) -> int:
+        """Return when a tick is due, in ns after the first tick of the tape."""
+        return int(self.timeline.due[row - self.start])
+
+    def find_due(self, at_ns: float) -> int:
+        """Return the row after the last tick of the stretch that is due at a time."""
+        return self.start + int(np.searchsorted(self.timeline.due, at_ns, side="right"))
+
+
+class Outline(NamedTuple):
+    """What is kept of a stretch whose ticks are forgotten.
+
+    Attributes:
+        start: row of the first tick.
+        stop: the row after the last tick.
+        before: what the times of the ticks before mean for these.
+        latest_ns: the latest time up to the last tick; `NO_TIME` while no time is known.
+    """
+
+    start: int
+    stop: int
+    before: TimeCarry
+    latest_ns: int
+
+
+class Tape:
+    """The ticks of a replay, in the order of play; rows count through all recordings from 0.
+
+    Its stretches are added in their order, while it is played. Those that are forgotten leave an
+    `Outline`, and can be put back. The first one stays: there a loop and a restart go on at once.
+
+    Args:
+        known_end_ns: the latest time, if it is known before all ticks are read.
+
+    Attributes:
+        outlines: one for each stretch that was added.
+        gaps: the gaps so far, in order of row. A gap whose end isn't known ends its epoch: the next
+            tick begins another epoch.
+        states: the states of a venue's subscriptions so far, as in `Recording.states`.
+        is_whole: whether all stretches were added.
+    """
+
+    def __init__(self, known_end_ns: int | None = None) -> None:
+        self.outlines: list[Outline] = []
+        self.gaps: list[PlacedGap] = []
+        self.states: list[tuple[int, Mapping[str, Any]]] = []
+        self.is_whole = False
+        self._carry = TimeCarry()
+        self._known_end_ns = known_end_ns
+        self._loaded: dict[int, Stretch] = {}
+
+    @classmethod
+    def from_batches(cls, batches: Iterable[Batch], gaps: Sequence[PlacedGap] = ()) -> Tape:
+        """Return a whole tape of ticks that are in memory, each batch a stretch."""
+        tape = cls()
+        for batch in batches:
+            if batch.count:
+                tape.add(batch)
+        tape.gaps += gaps
+        tape.is_whole = True
+        return tape
+
+    # --- what is in memory --------------------------------------------------------------------
+
+    def add(self, ticks: Batch) -> None:
+        """Add the next stretch."""
+        timeline = Timeline.from_times(ticks.time, self._carry)
+        start = self.count
+        self._loaded[len(self.outlines)] = Stretch(start, ticks, timeline)
+        latest_ns = timeline.carry.latest
+        self.outlines.append(Outline(start, start + ticks.count, self._carry, latest_ns))
+        self._carry = timeline.carry
+
+    def put_back(self, number: int, ticks: Batch) -> None:
+        """Put a stretch back that was forgotten."""
+        outline = self.outlines[number]
+        timeline = Timeline.from_times(ticks.time, outline.before)
+        self._loaded[number] = Stretch(outline.start, ticks, timeline)
+
+    def keep(self, numbers: Collection[int]) -> None:
+        """Keep the stretches of these numbers and the first one; forget others if they are large.
+
+        Those that were read first are forgotten first.
+        """
+        idle = {n: each for n, each in self._loaded.items() if n and n not in numbers}
+        size_bytes = sum(each.size_bytes for each in idle.values())
+        for number, stretch in idle.items():
+            if size_bytes <= MAX_IDLE_BYTES:
+                break
+            del self._loaded[number]
+            size_bytes -= stretch.size_bytes
+
+    def find_missing(self, numbers: Iterable[int]) -> int | None:
+        """Return the first of some numbers whose stretch is not in memory; None if all are.
+
+        For a stretch that was not added yet, that is the number of the next one.
+        """
+        for number in numbers:
+            if number >= len(self.outlines):
+                return None if self.is_whole else len(self.outlines)
+            if number not in self._loaded:
+                return number
+        return None
+
+    def number_at(self, row: int) -> int:
+        """Return the number of the stretch that has a row."""
+        return bisect.bisect_right(self.outlines, row, key=_stop)
+
+    def stretch_at(self, row: int) -> Stretch | None:
+        """Return the stretch that has a row; None if it isn't in memory."""
+        return self._loaded.get(self.number_at(row))
+
+    # --- what is known ------------------------------------------------------------------------
 
     @property
     def count(self) -> int:
-        """Number of ticks."""
-        return len(self.times)
-
-    @property
-    def has_times(self) -> bool:
-        """Whether any tick has a time."""
-        return bool(self.count) and int(self.times[0]) != NO_TIME
+        """Number of ticks so far."""
+        return self.outlines[-1].stop if self.outlines else 0
 
     @property
     def start_ns(self) -> int | None:
-        """Time of the first tick; None without times."""
-        return int(self.times[0]) if self.has_times else None
+        """The first time; None without times."""
+        return None if self._carry.first == NO_TIME else self._carry.first
 
     @property
     def end_ns(self) -> int | None:
-        """The latest time; None without times."""
-        return int(self._latest_times[-1]) if self.has_times else None
+        """The latest time; None without times, and while it is not known."""
+        if self.start_ns is None or self.is_whole:
+            return None if self.start_ns is None else self._carry.latest
+        return None if self._known_end_ns is None else max(self._known_end_ns, self._carry.latest)
 
-    def part(self, start: int, stop: int) -> Batch:
-        """Return the rows `start` to `stop`, which must be of one recording."""
-        index = int(np.searchsorted(self._starts, start, side="right")) - 1
-        first = int(self._starts[index])
-        return self.batches[index].part(start - first, stop - first)
+    def next_break(self, row: int) -> int:
+        """Return the row before which a batch that begins at `row` must end.
 
-    def find(self, place: Place) -> int:
-        """Return the first row at or after a place. A place outside the tape is its nearer end."""
-        if not self.has_times:
-            return 0
-        start, end = int(self.times[0]), int(self._latest_times[-1])
-        if isinstance(place, float):
-            place = start + round(min(max(place * NS_PER_S, 0.0), float(end - start)))
-        return int(np.searchsorted(self._latest_times, min(max(place, start), end)))
-
-    def rejections(self) -> Iterator[Batch]:
-        """For each recording with rejected rows, yield an empty batch that carries the errors."""
-        for batch in self.batches:
-            if batch.refused or batch.misfits:
-                # A part of a batch doesn't carry the errors of the whole.
-                empty = batch.part(0, 0)
-                empty.refused, empty.errors = batch.refused, batch.errors
-                empty.misfits = batch.misfits
-                yield empty
-
-
-def check_recordings(what: Recordings) -> list[Path] | pd.DataFrame:
-    """Return the paths of the recordings, or a snapshot of the frame.
-
-    Raises:
-        SourceError: a file doesn't exist, a folder has no recording, or a frame has no ticks.
-    """
-    import pandas as pd
-
-    if isinstance(what, pd.DataFrame):
-        return _check_frame(what)
-    if isinstance(what, str | PathLike):
-        return [_check_path(what)]
-    paths = list(what) if isinstance(what, Iterable) and not isinstance(what, bytes) else []
-    if not paths or not all(isinstance(path, str | PathLike) for path in paths):
-        problem = "replay takes the path of a recording, a list of paths, or a DataFrame of ticks"
-        raise SourceError(what, problem)
-    return [_check_path(path) for path in paths]
-
-
-def find_recordings(path: Path) -> list[Path]:
-    """Return the recordings in a folder and its partitions; for a file, only the file."""
-    if not path.is_dir():
-        return [path]
-    from tickerkit.storage.paths import recordings_in
-
-    return recordings_in(path)
-
-
-def find_units(what: list[Path] | pd.DataFrame) -> dict[str, str]:
-    """Return the units of the columns of recordings, without reading their rows.
-
-    Of a folder, the newest file has them all.
-    """
-    if not isinstance(what, list):
-        given = what.attrs.get("units")
-        return select_units(given) if isinstance(given, Mapping) else {}
-    from tickerkit.storage.recording import read_units
-
-    files = [file for path in what for file in find_recordings(path)[-1:]]
-    return {name: unit for file in files for name, unit in read_units(file).items()}
-
-
-def read_tape(what: list[Path] | pd.DataFrame) -> Tape:
-    """Read recordings, whole, into memory.
-
-    What is missing between the files of one recording becomes a gap.
-
-    Raises:
-        RecordingError: a file can't be read.
-    """
-    splicer = _Splicer()
-    if isinstance(what, list):
-        from tickerkit.storage import load
-        from tickerkit.storage.between_files import in_order
-
-        files = [file for path in what for file in find_recordings(path)]
-        for recording in in_order(files, [load(file) for file in files]):
-            splicer.add(recording.frame, recording.gaps)
-            splicer.states += recording.states
-            if recording.warning is not None:
-                splicer.warnings.append(recording.warning)
-    else:
-        splicer.add(what, None)
-    return splicer.tape()
-
-
-class _Splicer:
-    """Joins recordings to one tape, and finds the gaps in and between them."""
-
-    def __init__(self) -> None:
-        self.warnings: list[Warning] = []
-        self.states: list[tuple[int, Mapping[str, Any]]] = []
-        self._batches: list[Batch] = []
-        self._gaps: list[PlacedGap] = []
-        self._rows = 0
-        self._last: Position | None = None
-
-    def tape(self) -> Tape:
-        return Tape(self._batches, self._gaps, self.warnings, self.states)
-
-    def add(self, frame: pd.DataFrame, gaps: pd.DataFrame | None) -> None:
-        batch = read_ticks(frame)
-        rows = np.arange(batch.count) if batch.kept is None else batch.kept
-        numbering = _Numbering(frame, rows)
-        self._gaps += [
-            PlacedGap(self._rows + placed.row, placed.gap)
-            for placed in numbering.find_gaps(gaps, self._last)
-        ]
-        self._batches.append(batch)
-        self._rows += batch.count
-        self._last = numbering.position(-1) or self._last
-
-
-class _Numbering:
-    """The epoch and seq of each tick of a recording, if it has these columns.
-
-    Args:
-        frame: the recording.
-        rows: the rows that are ticks.
-    """
-
-    def __init__(self, frame: pd.DataFrame, rows: npt.NDArray[np.int64]) -> None:
-        import pandas as pd
-
-        self._ticks: pd.DataFrame | None = None
-        if {"epoch", "seq"} <= set(frame) and pd.api.types.is_numeric_dtype(frame["seq"]):
-            self._ticks = frame[["seq", "epoch"]].iloc[rows]
-            # Shapes (ticks,), (epochs,) and (ticks,).
-            self._codes, names = pd.factorize(self._ticks["epoch"])
-            self._names = [str(name) for name in names]
-            seqs = self._ticks["seq"].to_numpy(dtype=np.float64, na_value=0)
-            self._seqs = seqs.astype(np.int64)
-
-    def position(self, row: int) -> Position | None:
-        """Return the position of a tick; None if the recording has no positions."""
-        if self._ticks is None or not len(self._ticks):
-            return None
-        code = int(self._codes[row])
-        return Position(self._names[code] if code >= 0 else "", int(self._seqs[row]))
-
-    def find_gaps(self, listed: pd.DataFrame | None, before: Position | None) -> list[PlacedGap]:
-        """Return the gaps, in the order of play: those listed, and one where an epoch begins.
-
-        Args:
-            listed: the gaps that the recording lists.
-            before: position of the last tick of the recording before.
+        That is where its stretch ends, or at a gap.
         """
-        if self._ticks is None:
-            return []
-        # The order of gaps at one row: 0, ticks are missing at the end of the old epoch; 1, another
-        # epoch begins; 2, ticks are missing at its start.
-        found = [
-            (placed.row, 2 * continues, placed.gap) for placed, continues in self._place(listed)
-        ]
-        ended = {row for row, rank, gap in found if not rank and gap.last is None}
-        found += [(row, 1, gap) for row, gap in self._epoch_changes(before) if row not in ended]
-        found.sort(key=lambda each: each[:2])
-        return [PlacedGap(row, gap) for row, _, gap in found]
+        stop = self.outlines[self.number_at(row)].stop
+        after = bisect.bisect_right(self.gaps, row, key=_row)
+        return min(stop, self.gaps[after].row) if after < len(self.gaps) else stop
 
-    def _epoch_changes(self, before: Position | None) -> Iterator[PlacedGap]:
-        """Yield the rows at which another epoch begins, or the same one begins again."""
-        first = self.position(0)
-        if before is not None and first is not None and not _continues(before, first):
-            yield PlacedGap(0, Gap(before.epoch, before.seq + 1, None, ANOTHER_EPOCH))
-        for row in (np.flatnonzero(np.diff(self._codes)) + 1).tolist():
-            last = self.position(row - 1)
-            assert last is not None
-            yield PlacedGap(row, Gap(last.epoch, last.seq + 1, None, ANOTHER_EPOCH))
+    def time_of(self, place: Place) -> int | None:
+        """Return the time of a place, moved into the tape as far as known; None without times."""
+        start, end = self.start_ns, self.end_ns
+        if start is None:
+            return None
+        if isinstance(place, float):
+            place = start + round(min(max(place * NS_PER_S, 0.0), MAX_LENGTH_NS))
+        return max(place if end is None else min(place, end), start)
 
-    def _place(self, listed: pd.DataFrame | None) -> Iterator[tuple[PlacedGap, bool]]:
-        """Yield each listed gap, and whether the tick after it is of the same epoch."""
-        import pandas as pd
+    def find(self, place: Place) -> tuple[int, int | None]:
+        """Find the first tick at or after a place. A place outside the tape is its nearer end.
 
-        if listed is None or not len(listed) or self._ticks is None:
-            return
-        rows = locate_gaps(self._ticks, listed).tolist()
-        columns = (listed[name].tolist() for name in ("epoch", "from", "to", "reason"))
-        for row, epoch, first, last, reason in zip(rows, *columns, strict=True):
-            after = self.position(row) if row < len(self._ticks) else None
-            # The length of a gap is used only if the recording has ticks of its epoch.
-            known = str(epoch) in self._names and not (pd.isna(first) or pd.isna(last))
-            gap = Gap(
-                str(epoch),
-                0 if pd.isna(first) else int(first),
-                int(last) if known and last >= first else None,
-                "" if pd.isna(reason) else str(reason),
-            )
-            yield PlacedGap(row, gap), after is not None and after.epoch == str(epoch)
+        Returns:
+            The number of its stretch, and its row: None if the stretch isn't in memory. The number
+            is that of the next stretch if it isn't known yet where the tick is.
+        """
+        if not self.outlines:
+            return 0, None
+        time_ns = self.time_of(place)
+        if time_ns is None:
+            is_start = self.is_whole or (isinstance(place, float) and place <= 0)
+            return (0, 0) if is_start else (len(self.outlines), None)
+        if time_ns == self.start_ns:
+            return 0, 0
+        number = bisect.bisect_left(self.outlines, time_ns, key=_latest)
+        stretch = self._loaded.get(number)
+        if stretch is None:
+            return number, None
+        return number, stretch.start + int(np.searchsorted(stretch.timeline.latest, time_ns))
 
 
-def _continues(before: Position, after: Position) -> bool:
-    return after.epoch == before.epoch and after.seq > before.seq
+def _row(placed: PlacedGap) -> int:
+    return placed.row
 
 
-def _check_path(given: str | PathLike[str]) -> Path:
-    from tickerkit.storage.paths import working_path
-
-    try:
-        check_path("what", given)
-    except InvalidArgument as error:
-        raise SourceError(given, f"expected {error.expected}", "what") from None
-    path = Path(given).expanduser()
-    if not path.exists() and not working_path(path).exists():
-        raise SourceError(str(given), f"there is no file at {path.absolute()}")
-    if not find_recordings(path):
-        raise SourceError(str(given), f"{path.absolute()} is a folder without a recording in it")
-    return path
+def _stop(outline: Outline) -> int:
+    return outline.stop
 
 
-def _check_frame(frame: pd.DataFrame) -> pd.DataFrame:
-    names = {str(name) for name in frame.columns}
-    if symbol_field(names) is None:
-        problem = "the frame has only these columns, and no column symbol"
-        raise SourceError(sorted(names), problem, fix="add one with the symbol of each tick")
-    if not may_have_value(names):
-        problem = "the frame has only these columns, and none of a price or another number"
-        raise SourceError(sorted(names), problem, fix="add one")
-    # A copy-on-write copy: later changes of the user's frame don't change the replay.
-    return frame.copy(deep=False)
+def _latest(outline: Outline) -> int:
+    return outline.latest_ns
