@@ -39,7 +39,7 @@ class Recorder:
     """
 
     def __init__(self, feed: Feed, path: str, lost: int = 0, **how: Any) -> None:
-        self.how, self.status = how, "recording"
+        self.how, self.status, self.has_reader = how, "recording", True
         self._feed, self._reader = feed, feed.log.reader()
         self._file = CsvFile(path, mode=how["mode"], source=feed.url, symbols=feed.symbols)
         self.path = self._file.path
@@ -411,6 +411,7 @@ def test_options_are_passed_to_the_recorder(
         "fsync": True,
         "rotate": "100MB",
         "compression": "zstd",
+        "format": None,
         "partition": None,
         "max_disk": "10GB",
         "raw": True,

@@ -30,7 +30,9 @@ __all__ = [
     "NoToken",
     "Origins",
     "Port",
+    "RetryFor",
     "ServersToken",
+    "Ssl",
     "Symbols",
     "Token",
     "choose_token",
@@ -88,6 +90,22 @@ ServersToken: TypeAlias = Annotated[
         metavar="TEXT",
         help=f"The server's token; it may also be in the address. Without it, {TOKEN_VARIABLE} is "
         "sent to a server on this machine (localhost, 127.0.0.1, [::1]), and to no other.",
+    ),
+]
+RetryFor: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Fail after this time without a connection, such as 10m; by default it tries to "
+        "connect for ever.",
+    ),
+]
+Ssl: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Certificate to trust, in PEM, for a wss:// address, such as that of a school's own "
+        "server; by default those of the system.",
     ),
 ]
 Drain: TypeAlias = Annotated[

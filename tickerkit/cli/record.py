@@ -8,28 +8,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tickerkit.cli.exit_codes import FAILED, UsageError
+from tickerkit.cli.exit_codes import UsageError
 from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.options import (
     Every,
+    RetryFor,
     ServersToken,
+    Ssl,
     Symbols,
     choose_token,
     parse_duration,
     parse_symbols,
     split_addresses,
 )
-from tickerkit.cli.record_progress import print_result, watch_recording
+from tickerkit.cli.record_output import choose_output
+from tickerkit.cli.record_progress import watch_recording
+from tickerkit.cli.record_result import Result
 from tickerkit.cli.source import hide_password, load_source
-from tickerkit.cli.terminal import escape_controls, print_error, print_line, show_busy
-from tickerkit.errors import RecordingExists, TickerkitError
-from tickerkit.formatting import format_count
+from tickerkit.cli.terminal import escape_controls
 
 if TYPE_CHECKING:
-    from tickerkit.log import Position
     from tickerkit.server import TickServer
-    from tickerkit.storage.files import Mode
-    from tickerkit.storage.paths import Naming
 
 __all__ = ["record"]
 
@@ -54,7 +53,8 @@ def record(
             "--out",
             "-o",
             metavar="FILE",
-            help="The file to write: .csv .csv.gz .csv.zst .parquet, or a folder.",
+            help="The file to write: .csv .csv.gz .csv.zst .parquet; a folder; or - for lines on "
+            "stdout, where each tick is written at once.",
         ),
     ],
     duration: Annotated[
@@ -86,6 +86,14 @@ def record(
         str | None,
         typer.Option(metavar="KIND", help="Compression of the files in a folder: gzip or zstd."),
     ] = None,
+    format: Annotated[  # noqa: A002
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Format of the files in a folder: csv or parquet; of the lines on stdout: csv or "
+            "jsonl. csv by default.",
+        ),
+    ] = None,
     partition: Annotated[
         str | None,
         typer.Option(
@@ -101,13 +109,14 @@ def record(
         ),
     ] = None,
     flush: Annotated[
-        float,
+        float | None,
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="Seconds between two writes; a crash loses at most these ticks.",
+            help="Seconds between two writes; a crash loses at most these ticks. 1 by default, and "
+            "0 for stdout.",
         ),
-    ] = 1.0,
+    ] = None,
     fsync: Annotated[
         bool,
         typer.Option(
@@ -123,34 +132,42 @@ def record(
     ] = False,
     every: Every = 10.0,
     token: ServersToken = None,
+    retry_for: RetryFor = None,
+    ssl: Ssl = None,
 ) -> None:
     """Record ticks to a file until the source ends, or Ctrl-C.
 
     --for and --ticks end it earlier. An existing recording is resumed: ticks since its last one are
     fetched, and ticks that the server no longer has are listed in it as a gap. The file is valid at
     any moment. The exit code is 1 if the feed failed, the source failed before any tick came,
-    ticks could not be written, or values of them were left out.
+    ticks could not be written, values of them were left out, or what came were no ticks.
     """
     from tickerkit.feed import Feed
     from tickerkit.runtime.portal import portal
     from tickerkit.sources import is_websocket_url
-    from tickerkit.storage.paths import naming_from_path
 
-    if new and overwrite:
-        raise UsageError("--new and --overwrite contradict each other; pass one of them")
     for_s = None if duration is None else parse_duration("for", duration)
     wanted = parse_symbols(symbols)
-    mode: Mode = "new" if new else "overwrite" if overwrite else "append"
-    naming = naming_from_path(
-        out, rotates=rotate is not None, compression=compression, partition=partition
+    output = choose_output(
+        out,
+        new=new,
+        overwrite=overwrite,
+        flush_s=flush,
+        format=format,
+        fsync=fsync,
+        rotate=rotate,
+        compression=compression,
+        partition=partition,
+        max_disk=max_disk,
+        raw=raw,
     )
-    if mode == "new" and not naming.timed and naming.files():
-        raise TickerkitError(f"{out} exists; leave out --new to resume it, or pass --overwrite")
-    earlier_ticks, resume = _read_last_tick(naming) if mode == "append" else (0, None)
+    is_url = is_websocket_url(source)
+    if not is_url and (option := "--ssl" if ssl else "--retry-for" if retry_for else ""):
+        raise UsageError(f"{option} is for the address of a websocket")
+    earlier_ticks, resume = output.read_last_tick()
     if interrupt.requested:
         return
     with ExitStack() as stack:
-        is_url = is_websocket_url(source)
         server = None if is_url else stack.enter_context(_serve_source(source, every, raw=raw))
         urls = [server.url] if server else split_addresses(source)
         # Record a server's ticks from now on, but every tick of a source that is served here.
@@ -161,6 +178,8 @@ def record(
             history,
             KEEP,
             choose_token(urls, token),
+            ssl,
+            None if retry_for is None else parse_duration("retry-for", retry_for),
             resume=resume,
             limit=ticks,
             max_unwritten=KEEP // 2,
@@ -172,64 +191,19 @@ def record(
         # the background thread, which a feed enters only when it is started.
         portal.enter(feed)
         stack.callback(portal.leave, feed)
-        try:
-            recorder = feed.record(
-                out,
-                mode=mode,
-                flush_s=flush,
-                fsync=fsync,
-                rotate=rotate,
-                compression=compression,
-                partition=partition,
-                max_disk=max_disk,
-                raw=raw,
-            )
-        except RecordingExists as error:
-            fix = "leave out --new to resume it, or pass --overwrite"
-            raise TickerkitError(f"{error.path} exists; {fix}") from None
+        recorder = output.record(feed)
         stack.callback(recorder.stop)
         began = time.monotonic()
         feed.start()
         name = escape_controls(hide_password(source) if server else feed.url)
-        to = escape_controls(recorder.path)
-        print_line(f"recording {name} to {to}; Ctrl-C ends it", "bold")
-        failing = watch_recording(feed, recorder, server, for_s, ticks)
+        output.print(f"recording {name} to {output.name(recorder)}; Ctrl-C ends it", "bold")
+        failing = watch_recording(feed, recorder, server, for_s, ticks, is_quiet=output.is_pipe)
         took_s = time.monotonic() - began
         errors = recorder.stats["errors"]
         recorder.stop()
-        stats = recorder.stats
-        print_result(feed, recorder, earlier_ticks, took_s)
-        if feed.failure is not None:
-            raise feed.failure
-        if feed.status == "connecting" and not interrupt.requested:
-            reason = feed.status_reason or f"no answer in {took_s:.1f} s"
-            raise TickerkitError(f"could not connect to {feed.url}: {reason}")
-        if server is not None and not feed.log.stop and server.stats["last_error"]:
-            raise TickerkitError(f"no tick came: {server.stats['last_error']}")
-        if stats["lost"] or failing or stats["errors"] > errors:
-            lost = format_count(stats["lost"], "tick")
-            prefix = f"{lost} could not be written: " if stats["lost"] else ""
-            print_error(f"{prefix}{stats['last_error']}")
-            raise typer.Exit(FAILED)
-        if stats["misfits"]:
-            names = ", ".join(f"{name} ({count:,})" for name, count in stats["misfits"].items())
-            problem = "values were left out: no column holds them exactly"
-            print_error(f"{problem}: {escape_controls(names)}")
-            raise typer.Exit(FAILED)
-
-
-def _read_last_tick(naming: Naming) -> tuple[int, Position | None]:
-    """Return how many ticks the recording has in its one file, and the position of its last tick.
-
-    The count is 0 for a recording of several files, since a new file begins.
-    """
-    from tickerkit.storage.earlier_files import find_last_tick
-
-    with show_busy("reading the recording, to resume it"):
-        last = find_last_tick(naming, lambda error: print_error(f"skipped: {error}"))
-    if last is None:
-        return 0, None
-    return 0 if naming.timed else last.rows, last.position
+        result = Result(feed, recorder, server, took_s, failing, errors)
+        output.print(f"{output.name(recorder)}: {result.format(earlier_ticks)}")
+        result.raise_problem()
 
 
 def _serve_source(text: str, every_s: float, *, raw: bool) -> TickServer:

@@ -16,7 +16,6 @@ from tickerkit.cli.terminal import (
     format_retry,
     is_live,
     print_error,
-    print_line,
 )
 from tickerkit.formatting import format_count, format_size
 
@@ -24,14 +23,20 @@ if TYPE_CHECKING:
     from tickerkit.feed import Feed
     from tickerkit.server import TickServer
 
-__all__ = ["print_result", "watch_recording"]
+__all__ = ["watch_recording"]
 
 DRAW_S = 0.2
 REPORT_S = 1.0
 
 
 def watch_recording(
-    feed: Feed, recorder: Any, server: TickServer | None, for_s: float | None, ticks: int | None
+    feed: Feed,
+    recorder: Any,
+    server: TickServer | None,
+    for_s: float | None,
+    ticks: int | None,
+    *,
+    is_quiet: bool = False,
 ) -> bool:
     """Show the progress until the recording ends.
 
@@ -41,6 +46,7 @@ def watch_recording(
         server: the server of the recorded source; None for a server elsewhere.
         for_s: ends the recording after this time; None for never.
         ticks: ends the recording after this number of ticks; None for never.
+        is_quiet: whether stdout has ticks, so that nothing is drawn there.
 
     Returns:
         Whether the recorder failed to write at the end.
@@ -49,11 +55,12 @@ def watch_recording(
         TickerkitError: the source failed without a tick.
     """
     began = time.monotonic()
+    draws = is_live() and not is_quiet
     reported = {"feed": "", "source": "", "recorder": ""}
     report_at = 0.0
     with ExitStack() as stack:
         progress = _make_progress(for_s, ticks)
-        if is_live():
+        if draws:
             stack.enter_context(progress)
         task = progress.add_task("", total=for_s or ticks)
         while True:
@@ -63,10 +70,11 @@ def watch_recording(
                 feed.status in ("ended", "failed")
                 or (ticks is not None and feed.log.stop >= ticks)
                 or (for_s is not None and now - began >= for_s)
+                or not recorder.has_reader
             )
             if server is not None:
                 raise_if_empty(server)
-            if is_live():
+            if draws:
                 done = now - began if for_s else feed.log.stop
                 progress.update(task, completed=done, description=_format_state(feed, recorder))
                 progress.refresh()
@@ -89,15 +97,17 @@ def _make_progress(for_s: float | None, ticks: int | None) -> Progress:
 def _format_state(feed: Feed, recorder: Any) -> str:
     stats = recorder.stats
     parts = [
-        format_count(feed.log.stop, "tick"),
+        format_count(stats["written"], "tick"),
         f"{feed.stats['rate']:,.0f}/s",
         format_size(stats["bytes"]),
     ]
+    # A flush brings all that came in a second or so; more than that is worth to know.
+    if stats["behind"] > 2 * feed.stats["rate"]:
+        parts.append(f"{stats['behind']:,} waiting")
     if stats["gaps"]:
         parts.append(format_count(stats["gaps"], "gap"))
-    if stats["errors"]:
-        error = escape_controls(stats["last_error"])
-        parts.append(f"{format_count(stats['errors'], 'error')}: {error}")
+    if recorder.status == "failing":
+        parts.append(escape_controls(stats["last_error"]))
     if feed.status != "live":
         parts.append(escape_controls(feed.status_detail))
     return "  ".join(parts)
@@ -116,22 +126,3 @@ def _report_errors(
         if error and error != reported[origin]:
             print_error(error)
         reported[origin] = error
-
-
-def print_result(feed: Feed, recorder: Any, earlier_ticks: int, took_s: float) -> None:
-    """Print the counts of a recording; `earlier_ticks` were in its file before."""
-    stats = recorder.stats
-    symbols = format_count(len(feed.log.symbols()), "symbol")
-    ticks = f"{format_count(stats['written'], 'tick')} of {symbols}"
-    parts = [f"{ticks} in {took_s:,.1f} s", format_size(stats["bytes"])]
-    if stats["files"] > 1:
-        parts[-1] += f" in {format_count(stats['files'], 'file')}"
-    if stats["removed"]:
-        parts[-1] += f" ({format_count(stats['removed'], 'oldest file')} removed for --max-disk)"
-    parts.append(format_count(stats["gaps"], "gap") if stats["gaps"] else "no gaps")
-    if left_out := sum(stats["misfits"].values()):
-        parts.append(f"{format_count(left_out, 'value')} left out")
-    if earlier_ticks:
-        parts.append(f"after the {format_count(earlier_ticks, 'tick')} that it had")
-    path = recorder.path if stats["files"] == 1 else recorder.path.parent
-    print_line(f"{escape_controls(path)}: {', '.join(parts)}")

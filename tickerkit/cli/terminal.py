@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -28,7 +28,16 @@ __all__ = [
 
 STYLES = {"good": "green", "waiting": "yellow", "bad": "red", "": "dim"}
 
-console = Console(highlight=False)
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Print nothing more: rich would end the command, whose work is not to print."""
+        self.quiet = True
+        # Python flushes stdout once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+console = _Console(highlight=False)
 
 
 def is_live() -> bool:
@@ -53,8 +62,9 @@ def print_line(text: str, style: str = "") -> None:
 
 
 def print_error(message: object) -> None:
-    """Print one line to stderr."""
-    print(f"tickerkit: {escape_controls(message)}", file=sys.stderr, flush=True)
+    """Print one line to stderr, if anybody reads it."""
+    with suppress(BrokenPipeError):
+        print(f"tickerkit: {escape_controls(message)}", file=sys.stderr, flush=True)
 
 
 def format_status_dot(status: str) -> Text:

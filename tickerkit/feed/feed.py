@@ -453,7 +453,7 @@ class Feed(FeedCharts):
         facts = [self._format_counts(), self.status_detail]
         if served_by := self.served_by:
             facts.append(f"served by {served_by}")
-        facts.append(self._describe_missing_symbols())
+        facts.append(self.missing_symbols)
         if self.fields_note:
             facts.append(f"feed.fields: {self.fields_note}")
         if self.last_error and self.failure is None:  # that of a failed feed is its status already
@@ -467,7 +467,7 @@ class Feed(FeedCharts):
             "served by": self.served_by,
             "ticks": f"{self._format_counts()}, {stats['rate']:,.0f}/s",
             "now": "" if self.status == "stopped" else self._connection.problem,
-            "missing": self._describe_missing_symbols(),
+            "missing": self.missing_symbols,
             "fields": self._describe_fields(),
             "last error": stats["last_error"],
         }

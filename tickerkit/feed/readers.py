@@ -14,6 +14,7 @@ import pandas as pd
 from tickerkit.feed.callbacks import Callback, check_callback
 from tickerkit.feed.data import FeedData
 from tickerkit.feed.frame_buffer import FrameBuffer
+from tickerkit.feed.pipe_recorder import PipeRecorder
 from tickerkit.feed.recorder import Recorder, start_recorder
 from tickerkit.feed.rotation import Rotation
 from tickerkit.feed.silence import (
@@ -267,11 +268,51 @@ class FeedReaders(FeedData, Lifecycle):
             partition=partition,
             max_disk=max_disk,
         )
-        self._state.recorders = [*self.recorders, recorder]
         cell.fill(recorder)
+        self._add_recorder(recorder)
+        return recorder
+
+    @uninterrupted
+    def pipe(self, file: int, *, format: str = "csv", flush_s: float = 0.0) -> PipeRecorder:  # noqa: A002
+        """Write each tick that arrives from now on as a line to an open file, such as a pipe.
+
+        The lines are those of a recording: CSV has one header, JSON lines are objects. They are
+        written as soon as ticks arrive. A program that reads the pipe slowly does not hold up the
+        feed: ticks wait in the log, and those that the log drops are counted in
+        `stats["lost"]`. CSV has the columns of its first ticks; values of a column that comes later
+        are counted in `stats["misfits"]`. When the program ends, later ticks are passed over, and
+        `recorder.has_reader` is False.
+
+        Args:
+            file: the file descriptor, such as `sys.stdout.fileno()`. It is not closed.
+            format: "csv" or "jsonl".
+            flush_s: seconds for which ticks are gathered before they are written.
+
+        Returns:
+            The recorder; stopping the feed stops it.
+
+        Raises:
+            InvalidArgument: an argument is invalid.
+
+        Example:
+            >>> recorder = feed.pipe(sys.stdout.fileno(), format="jsonl")
+        """
+        check_number("flush_s", flush_s, 0, MAX_FLUSH_S)
+        recorder = PipeRecorder(
+            self.log,
+            self._state.gaps,
+            file,
+            format=format,
+            flush_s=flush_s,
+            misfits=self._state.count_misfits,
+        )
+        self._add_recorder(recorder)
+        return recorder
+
+    def _add_recorder(self, recorder: Recorder) -> None:
+        self._state.recorders = [*self.recorders, recorder]
         if self._stopped:
             recorder.stop()
-        return recorder
 
     @property
     def recorders(self) -> list[Recorder]:
@@ -289,23 +330,25 @@ class FeedReaders(FeedData, Lifecycle):
         """Why the source of `tk.live`, such as a venue, has no connection; empty while it has."""
         return next(filter(None, map(describe_source_problem, self._sources())), "")
 
+    @property
+    def missing_symbols(self) -> str:
+        """Which symbols were asked for that the server does not have, as text; empty if none."""
+        state = self._state
+        known = state.client.known_symbols() or state.plain_client.known_symbols()
+        return describe_missing_symbols(self.symbols, known)
+
     def _sources(self) -> list[object]:
         """Return the source that runs for this feed alone, that of `tk.live`."""
         return [getattr(each, "source", None) for each in self._owned]
 
     def _explain_silence(self, detail: str) -> str:
         """Return what the feed is doing, and what this process knows of why no tick comes."""
-        causes = [detail, self._describe_missing_symbols()]
+        causes = [detail, self.missing_symbols]
         if self._faults.last:
             causes.append(f"its last error: {self._faults.last}")
         if error := find_server_error(self.url):
             causes.append(f"the last error of its server: {error}")
         return "; ".join(filter(None, causes))
-
-    def _describe_missing_symbols(self) -> str:
-        state = self._state
-        known = state.client.known_symbols() or state.plain_client.known_symbols()
-        return describe_missing_symbols(self.symbols, known)
 
     def _raw_events(self) -> RawEvents | None:
         """Return what happens on the connections of the source that the ticks come from."""

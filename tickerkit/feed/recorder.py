@@ -20,6 +20,7 @@ from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.workers import Follower
 from tickerkit.sources.raw_events import RawEvent
 from tickerkit.storage.paths import Naming, naming_from_path
+from tickerkit.storage.pipe_writer import PipeWriter
 from tickerkit.storage.raw_lines import (
     connected_line,
     dropped_line,
@@ -108,15 +109,7 @@ class Recorder(Lifecycle):
         self._hands_over = self._hands_over_file = False
         # Lines of frames that could not be written yet.
         self._pending_lines = b""
-        self._writer = writer = RecordingWriter(
-            path,
-            raw=frames is not None,
-            source=source,
-            symbols=symbols,
-            on_rotate=self._finish_frames,
-            on_error=self.faults.add,
-            **options,
-        )
+        self._writer = writer = self._make_writer(path, source, options)
         try:
             writer.begin(log, self._reader.row, before, misfits())
         except BaseException:
@@ -125,6 +118,19 @@ class Recorder(Lifecycle):
         self._flush_s = flush_s
         self._follower: Follower | None = None
         self._start_service()
+
+    def _make_writer(
+        self, path: str | Path, source: str, options: Mapping[str, Any]
+    ) -> RecordingWriter | PipeWriter:
+        return RecordingWriter(
+            path,
+            raw=self._frames is not None,
+            source=source,
+            symbols=self._symbols,
+            on_rotate=self._finish_frames,
+            on_error=self.faults.add,
+            **options,
+        )
 
     # --- in its thread ------------------------------------------------------------------------
 
@@ -327,6 +333,11 @@ class Recorder(Lifecycle):
     def last(self) -> Position | None:
         """Position of the last tick that was written, or of the tick before the first one."""
         return self._writer.last
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether anybody reads what is written: of a file always, of a pipe see `PipeRecorder`."""
+        return True
 
     @property
     def naming(self) -> Naming:
