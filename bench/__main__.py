@@ -10,6 +10,7 @@ indicators  each indicator of bars: time of a tick and of a million bars, memory
 busy     a server in a kernel that computes, or in a process beside it
 load     100,000 ticks a second to 300 readers
 rest     to a file and back, against pandas; the cost of a recording for a feed
+capture  large recordings: catching up, export, read, verify, convert, replay; their memory
 alerts   from a tick to the call of an alert's function; ticks a second that one thread judges
 feeds    recorded messages of a venue into a log, against cryptofeed and ccxt
 
@@ -42,6 +43,7 @@ SCRIPTS = {
     "busy": [],
     "load": [],
     "rest": [],
+    "capture": ["--repeat", "1"],
     "alerts": [],
     "feeds": [],
 }
