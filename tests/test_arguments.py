@@ -239,6 +239,18 @@ CALLS = {
         },
         {"what": pd.DataFrame(TICKS)},
     ),
+    "read": Call(
+        lambda *_: tk.read,
+        {
+            "path": PATHS,
+            "symbols": SYMBOLS,
+            "start": TIMES,
+            "end": TIMES,
+            "columns": [object(), 5, "price", b"price", [], [5], [["price"]], ["bid", "bid"]],
+        },
+        {"path": "missing.csv"},
+    ),
+    "dataset": Call(lambda *_: tk.dataset, {"path": PATHS}),
     "read_csv": Call(lambda *_: tk.read_csv, {"path": PATHS}),
     "read_parquet": Call(lambda *_: tk.read_parquet, {"path": PATHS}),
     "read_gaps": Call(lambda *_: tk.read_gaps, {"path": PATHS}),
@@ -577,6 +589,7 @@ def test_text_with_a_comma_is_several_symbols_everywhere(
     assert tk.read_csv(feed.to_csv(tmp_path / "t.csv", given))["symbol"].tolist() == both
     path = feed.to_parquet(tmp_path / "t.parquet", given)
     assert tk.read_parquet(path)["symbol"].tolist() == both
+    assert tk.read(feed.to_csv(tmp_path / "all.csv"), symbols=given)["symbol"].tolist() == both
     assert tk.simulate(given).symbols == both
     assert chart_options.list_symbols(given) == ("AAPL", "MSFT")
     with tk.connect(server.url, symbols=given) as other:

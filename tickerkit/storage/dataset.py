@@ -233,18 +233,17 @@ def _is_whole(path: Path, sidecar: Sidecar) -> bool:
 
 def _copy(path: Path, last: Position | None = None) -> tuple[pa.Table, list[Problem]]:
     """Return the rows of a recording after a tick, in a temporary file, and what is damaged."""
-    scan = Scan(path)
-    file, writer = tempfile.TemporaryFile(), None  # noqa: SIM115
-    for piece in scan.pieces():
-        table = to_table(piece.frame if last is None else drop_known(piece.frame, last))
-        table = table.cast(pa.schema(table_types(table).items())).replace_schema_metadata(None)
-        writer = writer or pa.ipc.new_stream(file, table.schema)
-        writer.write_table(table)
-    if writer is not None:
-        writer.close()
-    file.flush()
-    memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-    file.close()
+    scan, writer = Scan(path), None
+    with tempfile.TemporaryFile() as file:
+        for piece in scan.pieces():
+            table = to_table(piece.frame if last is None else drop_known(piece.frame, last))
+            table = table.cast(pa.schema(table_types(table).items())).replace_schema_metadata(None)
+            writer = writer or pa.ipc.new_stream(file, table.schema)
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+        file.flush()
+        memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     return pa.ipc.open_stream(pa.py_buffer(memory)).read_all(), scan.problems
 
 

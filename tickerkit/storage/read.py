@@ -15,7 +15,9 @@ import pandas as pd
 from tickerkit.errors import InvalidArgument, InvalidType, Problem, RecordingError, RecordingWarning
 from tickerkit.log import Position, gap_frame, select
 from tickerkit.storage.between_files import Part, has_positions, order
+from tickerkit.storage.frame_builder import FrameBuilder
 from tickerkit.storage.frames import combine_frames
+from tickerkit.storage.memory import check_size
 from tickerkit.storage.parquet.read import read_each
 from tickerkit.storage.partitions import in_order_of_arrival, partition_files
 from tickerkit.storage.paths import recording_name, recordings_in, working_path
@@ -142,7 +144,7 @@ def read(
         if name not in names:
             expected = f"columns of the recording, such as {', '.join(_name_columns(files))}"
             raise InvalidArgument("columns", name, expected)
-    frame = asked.narrow(combine_frames(ordered))
+    frame = asked.narrow(combine_frames(ordered, consume=True))
     if problems:
         warnings.warn(RecordingWarning(Path(path), len(frame), problems), stacklevel=2)
     if units := {name: unit for each in found for name, unit in each.units.items()}:
@@ -172,10 +174,10 @@ def _parse_columns(columns: object) -> list[str] | None:
     expected = "a list of columns such as ['time', 'price'], or None for all"
     if isinstance(columns, str) or not isinstance(columns, Sequence):
         raise InvalidType("columns", columns, expected)
-    if not columns or len(set(columns)) < len(columns):
-        raise InvalidArgument("columns", columns, expected)
     if not all(isinstance(name, str) for name in columns):
         raise InvalidType("columns", columns, expected)
+    if not columns or len(set(columns)) < len(columns):
+        raise InvalidArgument("columns", columns, expected)
     return list(columns)
 
 
@@ -194,7 +196,7 @@ def _read_recording(path: Path, asked: _Selection) -> _Found:
     more = asked._replace(columns=columns)
     each, problems = read_each(members, lambda file: _read_file(file, more))
     problems += [problem for found in each for problem in found.problems]
-    frame = combine_frames([found.frame for found in each])
+    frame = combine_frames([found.frame for found in each], consume=True)
     if set(ARRIVAL) <= set(frame):
         frame = in_order_of_arrival(frame)
     part = each[0].part._replace(path=path)
@@ -204,14 +206,15 @@ def _read_recording(path: Path, asked: _Selection) -> _Found:
 def _read_file(path: Path, asked: _Selection) -> _Found:
     """Read what is asked for of one file."""
     scan = Scan(path, asked.needed)
-    frames: list[pd.DataFrame] = []
+    builder = FrameBuilder()
     first, lowest = None, 0
     for piece in scan.pieces():
         if first is None and len(piece.frame) and has_positions(piece.frame):
             lowest = int(piece.frame["seq"].min())
             first = Position(str(piece.frame["epoch"].iloc[0]), lowest)
-        frames.append(asked.narrow(asked.apply(path, piece.frame)))
+        builder.add(asked.narrow(asked.apply(path, piece.frame)))
+        check_size(path, builder.rows, builder.size)
     key = (*recording_name(path), scan.sidecar.source)
     spans = {} if first is None else {first.epoch: (lowest, lowest)}
     part = Part(path, key, scan.sidecar.symbols, first, spans, [])
-    return _Found(combine_frames(frames), part, scan.problems, scan.sidecar.units)
+    return _Found(builder.frame(), part, scan.problems, scan.sidecar.units)
