@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,10 @@ from commands import Command, on_posix
 from numbered import gaps, ticks
 
 from tickerkit.cli import main
+from tickerkit.cli.interrupt import interrupt
 from tickerkit.storage import write_csv, write_parquet
+from tickerkit.storage.sidecar import sidecar_path
+from tickerkit.storage.verify import Verification
 
 SPAN = "2025-11-24 10:00:00 to 10:00:00 UTC"
 
@@ -60,7 +64,7 @@ def test_json_option_prints_a_line_per_file(
     write_csv(ticks(1, 3), tmp_path / "a.csv", gaps=gaps((4, None)))
     (tmp_path / "b.csv").write_text("It was a dark and stormy night.\n")
     assert main(["verify", "--json", str(tmp_path)]) == 1
-    one, other = map(json.loads, capsys.readouterr().out.splitlines())
+    one, other, whole = map(json.loads, capsys.readouterr().out.splitlines())
     assert (one["ok"], one["ticks"], one["symbols"], one["epochs"]) == (False, 2, 2, 1)
     assert one["start"] == "2025-11-24T10:00:00.001000+00:00"
     assert one["gaps"] == [{"epoch": "e1", "from": 4, "to": None, "reason": "lost"}]
@@ -69,6 +73,8 @@ def test_json_option_prints_a_line_per_file(
     assert problem["places"][0][:2] == [2, 2]
     assert other["file"].endswith("b.csv")
     assert (other["ok"], "header" in other["error"]) == (False, True)
+    assert (whole["ok"], whole["files"], whole["ticks"]) == (False, 2, 2)
+    assert (whole["gaps"], whole["problems"], whole["unreadable"]) == (1, 1, 1)
 
 
 def test_folder_means_its_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,11 +98,12 @@ def test_missing_file_of_a_recording_is_reported(
     for day, seqs in ((1, (1, 2)), (3, (5, 6))):
         write_csv(ticks(*seqs), tmp_path / f"t-2026010{day}T000000Z.csv")
     assert main(["verify", str(tmp_path)]) == 1
-    *_, summary, problem = capsys.readouterr().out.splitlines()
+    *_, summary, problem, whole = capsys.readouterr().out.splitlines()
     assert summary == f"{tmp_path / 't.csv'}: between its 2 files: 1 problem"
     assert problem.startswith("  unlisted gap: seqs 3 to 4: ")
+    assert whole == f"{tmp_path}: 2 files, 4 ticks of 3 symbols, {SPAN}, 1 epoch: 1 problem"
     assert main(["verify", "--json", str(tmp_path)]) == 1
-    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    last = json.loads(capsys.readouterr().out.splitlines()[-2])
     assert (last["ok"], last["files"]) == (False, 2)
 
 
@@ -117,3 +124,55 @@ def test_spinner_is_gone_after_the_report(tmp_path: Path) -> None:
     assert "epoch: ok" in command.text
     assert command.out.count("\x1b[?25l") == command.out.count("\x1b[?25h")
     assert command.err == ""
+
+
+def test_quick_check_reads_no_rows(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says so; a file that has changed its size is found; a row that has changed is not."""
+    path = write_csv(ticks(1, 2, 3), tmp_path / "t.csv")
+    path.write_bytes(path.read_bytes().replace(b"0.5", b"0.x"))
+    assert main(["verify", "--quick", str(path)]) == 0
+    report = f"3 ticks of 3 symbols, {SPAN}, 1 epoch: ok (rows not read)"
+    assert capsys.readouterr().out == f"{path}: {report}\n"
+    path.write_bytes(path.read_bytes()[:-9])
+    assert main(["verify", "--quick", str(path)]) == 1
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{path}: not known without its rows: it has ")
+    assert second.startswith("  changed: it has ")
+    assert main(["verify", "--quick", "--json", str(path)]) == 1
+    assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+def test_quick_check_of_a_folder_compares_its_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is missing between them is found; a file that isn't finished is not known."""
+    for day, seqs in ((1, (1, 2)), (3, (5, 6))):
+        write_csv(ticks(*seqs), tmp_path / f"t-2026010{day}T000000Z.csv")
+    open_file = tmp_path / "t-20260104T000000Z.csv"
+    write_csv(ticks(7, 8), open_file)
+    sidecar_path(open_file).unlink()
+    assert main(["verify", "--quick", str(tmp_path)]) == 1
+    *_, last, between, missing, whole = capsys.readouterr().out.splitlines()
+    assert last == f"{open_file}: not known without its rows: it has no sidecar"
+    assert between.endswith("between its 2 files: 1 problem")
+    assert missing.startswith("  unlisted gap: seqs 3 to 4: ")
+    counts = f"3 files, 4 ticks of 3 symbols, {SPAN}, 1 epoch"
+    assert whole == f"{tmp_path}: {counts}: 1 problem; 1 file not known"
+
+
+def test_interrupt_is_heeded_between_pieces(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends the check of a large file; the command says what was not checked."""
+
+    def steps(verification: Verification) -> Iterator[float]:
+        yield 0.1
+        interrupt.requested = True
+        yield 0.2
+        pytest.fail("the next piece was read")
+
+    monkeypatch.setattr(Verification, "steps", steps)
+    for name in ("a.csv", "b.csv"):
+        write_csv(ticks(1), tmp_path / name)
+    assert main(["verify", str(tmp_path)]) == 1
+    assert capsys.readouterr() == ("", "tickerkit: stopped; 2 files not checked\n")

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tickerkit.cli.exit_codes import FAILED, UsageError
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.terminal import escape_controls, print_error, print_line, show_busy
-from tickerkit.formatting import format_count, format_span
+from tickerkit.cli.reports import (
+    print_between,
+    print_report,
+    print_unknown,
+    print_unreadable,
+    print_whole,
+)
+from tickerkit.cli.share import show_share
+from tickerkit.cli.terminal import print_error
+from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
-    from tickerkit.errors import Problem
+    from tickerkit.storage.between_files import Part
+    from tickerkit.storage.extent import Extent
+    from tickerkit.storage.quick import QuickCheck
     from tickerkit.storage.verify import Report
 
 __all__ = ["find_recordings", "verify"]
-
-MAX_PLACES = 20
 
 
 def verify(
@@ -27,6 +36,14 @@ def verify(
         list[str],
         typer.Argument(metavar="FILE", help="Recordings, or folders of recordings."),
     ],
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick",
+            help="Don't read the rows: check what the recordings say about themselves, their sizes "
+            "and what is missing between them. Damage within a file isn't found.",
+        ),
+    ] = False,
     gaps_ok: Annotated[
         bool,
         typer.Option("--gaps-ok", help="Accept gaps that the recording itself lists."),
@@ -39,55 +56,108 @@ def verify(
 
     Reports damaged and torn lines, duplicate and unordered ticks, values that were left out, and
     gaps, also between the files of one recording, whose names differ by a time or a folder such as
-    day=2026-11-20. The exit code is 1 if ticks or values are missing or damaged, even if the
-    recording lists the gap itself; pass --gaps-ok to accept listed gaps. It is 2 if a file doesn't
-    exist.
+    day=2026-11-20. The last line is about all files together. Files of any size are read in little
+    memory. The exit code is 1 if ticks or values are missing or damaged, even if the recording
+    lists the gap itself; pass --gaps-ok to accept listed gaps. It is 2 if a file doesn't exist.
     """
-    from tickerkit.errors import RecordingError
-    from tickerkit.storage import load
-    from tickerkit.storage.between_files import Part, check_between
-    from tickerkit.storage.verify import verify_recording
+    check = _Check(find_recordings(files), quick=quick, gaps_ok=gaps_ok, as_json=as_json)
+    check.run()
+    if len(check.paths) > 1:
+        check.print_whole(files[0] if len(files) == 1 else "all")
+    if not check.is_ok:
+        raise typer.Exit(FAILED)
 
-    paths = find_recordings(files)
-    parts: list[Part] = []
-    code = 0
-    for index, path in enumerate(paths):
+
+class _Check:
+    """The check of some recordings, and what it has found so far."""
+
+    def __init__(self, paths: list[Path], *, quick: bool, gaps_ok: bool, as_json: bool) -> None:
+        from tickerkit.storage.whole import Whole
+
+        self.paths, self.is_ok = paths, True
+        self._quick, self._gaps_ok, self._as_json = quick, gaps_ok, as_json
+        self._whole = Whole()
+        self._parts: list[Part] = []
+        self._checks: list[QuickCheck] = []
+
+    def run(self) -> None:
+        """Check all files, and what is between them, and print what is found.
+
+        Raises:
+            typer.Exit: the command was interrupted.
+        """
+        from tickerkit.errors import RecordingError
+        from tickerkit.storage.between_files import check_between
+        from tickerkit.storage.quick import split_at_unknown
+
+        sizes = [_size_of(path) for path in self.paths]
+        done, total = 0, max(sum(sizes), 1)
+        with show_share(f"verifying {format_count(len(self.paths), 'file')}") as update:
+            for path, size in zip(self.paths, sizes, strict=True):
+                self._stop_if_interrupted()
+                try:
+                    for share in self._check_file(path):
+                        update((done + share * size) / total)
+                        self._stop_if_interrupted()
+                except RecordingError as error:
+                    self.is_ok = False
+                    self._whole.unreadable += 1
+                    print_unreadable(path, error.problem, as_json=self._as_json)
+                self._whole.files += 1
+                done += size
+        stretches = split_at_unknown(self._checks) if self._quick else [self._parts]
+        for path, count, problems in chain.from_iterable(map(check_between, stretches)):
+            self.is_ok = False
+            self._whole.add_problems(problems)
+            print_between(path, count, problems, as_json=self._as_json)
+
+    def _stop_if_interrupted(self) -> None:
         if interrupt.requested:
-            print_error(f"stopped; {format_count(len(paths) - index, 'file')} not checked")
+            left = len(self.paths) - self._whole.files
+            print_error(f"stopped; {format_count(left, 'file')} not checked")
             raise typer.Exit(FAILED)
-        try:
-            with show_busy(f"reading {path} ({index + 1} of {len(paths)})"):
-                recording = load(path)
-                report = verify_recording(recording, path)
-            parts.append(Part.from_recording(path, recording))
-        except RecordingError as error:
-            code = FAILED
-            if as_json:
-                print(json.dumps({"file": str(path), "ok": False, "error": error.problem}))
+
+    def _check_file(self, path: Path) -> Iterator[float]:
+        """Check a file; yield the share of it that has been read, from time to time."""
+        from tickerkit.storage.quick import verify_quickly
+        from tickerkit.storage.verify import Verification
+
+        if self._quick:
+            found = verify_quickly(path)
+            self._checks.append(found)
+            if found.report is not None:
+                self._add(found.report, found.extent)
             else:
-                problem = escape_controls(error.problem)
-                print_line(f"{escape_controls(path)}: can't be read as ticks: {problem}", "red")
-            continue
-        is_ok = report.ok or (gaps_ok and not report.problems)
-        if as_json:
-            print(json.dumps(_format_json(report, is_ok)))
-        else:
-            _print_report(report, is_ok)
-        if not is_ok:
-            code = FAILED
-    for path, count, problems in check_between(parts):
-        code = FAILED
-        if as_json:
-            listed = list(map(_format_problem, problems))
-            print(json.dumps({"file": str(path), "files": count, "ok": False, "problems": listed}))
-        else:
-            total = format_count(sum(each.count for each in problems), "problem")
-            place = f"between its {format_count(count, 'file')}"
-            print_line(f"{escape_controls(path)}: {place}: {total}", "red")
-            for each in problems:
-                _print_problem(each)
-    if code:
-        raise typer.Exit(code)
+                self._whole.unknown += 1
+                self._whole.add_problems(found.problems)
+                self.is_ok = self.is_ok and not found.problems
+                print_unknown(path, found.unknown, found.problems, as_json=self._as_json)
+            return
+        verification = Verification(path)
+        yield from verification.steps()
+        self._parts.append(verification.part)
+        self._add(verification.report, verification.extent)
+
+    def _add(self, report: Report, extent: Extent) -> None:
+        """Add what was found in a file, and print it."""
+        is_ok = self._accepts(len(report.problems), len(report.gaps))
+        self._whole.add(report, extent)
+        self.is_ok = self.is_ok and is_ok
+        print_report(report, is_ok=is_ok, as_json=self._as_json)
+
+    def _accepts(self, problems: int, gaps: int) -> bool:
+        return not problems and (not gaps or self._gaps_ok)
+
+    def print_whole(self, name: str) -> None:
+        """Print the sum of all files; `name` is what they are called together."""
+        print_whole(name, self._whole, is_ok=self.is_ok, as_json=self._as_json)
+
+
+def _size_of(path: Path) -> int:
+    """Return the size of a recording's files in bytes."""
+    from tickerkit.storage.paths import files_of
+
+    return sum(each.stat().st_size for each in files_of(path) if each.exists())
 
 
 def find_recordings(names: list[str]) -> list[Path]:
@@ -111,97 +181,3 @@ def find_recordings(names: list[str]) -> list[Path]:
         else:
             raise UsageError(f"there is no file {path.absolute()}; name an existing one")
     return paths
-
-
-def _print_report(report: Report, is_ok: bool) -> None:
-    problems = sum(problem.count for problem in report.problems)
-    faults = [format_count(problems, "problem")] if problems else []
-    faults += [format_count(len(report.gaps), "gap")] if len(report.gaps) else []
-    parts = [f"{format_count(report.rows, 'tick')} of {format_count(report.symbols, 'symbol')}"]
-    if report.start is not None and report.end is not None:
-        parts.append(format_span(report.start, report.end))
-    if report.epochs:
-        parts.append(format_count(report.epochs, "epoch"))
-    result = " and ".join(faults) or "ok"
-    result += " (accepted by --gaps-ok)" if is_ok and faults else ""
-    path = escape_controls(report.path)
-    print_line(f"{path}: {', '.join(parts)}: {result}", "" if is_ok else "red")
-    for problem in report.problems:
-        _print_problem(problem)
-    for gap in report.gaps.head(MAX_PLACES).to_dict("records"):
-        print_line(f"  gap: {escape_controls(_format_gap(gap))}")
-    if len(report.gaps) > MAX_PLACES:
-        print_line(f"  gap: and {len(report.gaps) - MAX_PLACES:,} more")
-    if report.only is not None:
-        names = ", ".join(report.only[:MAX_PLACES])
-        names += ", …" if len(report.only) > MAX_PLACES else ""
-        note = f"a recording of {escape_controls(names)} only: other gaps can't be detected"
-        print_line(f"  note: {note}")
-    for note in report.notes:
-        print_line(f"  note: {escape_controls(note)}")
-
-
-def _print_problem(problem: Problem) -> None:
-    for place in problem.places[:MAX_PLACES]:
-        where = f"{problem.unit} {place.first:,}"
-        if place.last > place.first:
-            where = f"{problem.unit}s {place.first:,} to {place.last:,}"
-        where = "" if problem.unit == "file" else f"{where}: "
-        print_line(f"  {problem.kind}: {where}{escape_controls(place.about)}")
-    if problem.count > MAX_PLACES:
-        print_line(f"  {problem.kind}: and {problem.count - MAX_PLACES:,} more")
-
-
-def _format_gap(gap: dict[Any, Any]) -> str:
-    """Return a row of a frame of gaps in words."""
-    first, last = int(gap["from"]), _as_int(gap["to"])
-    if last is None:
-        where = f"every tick from seq {first:,} of epoch {gap['epoch']}"
-    else:
-        count = format_count(last - first + 1, "tick")
-        where = f"seqs {first:,} to {last:,} ({count}) of epoch {gap['epoch']}"
-    return f"{where}: {gap['reason']}"
-
-
-def _as_int(cell: Any) -> int | None:
-    """Return the number in a cell of a frame; None for a missing one."""
-    import pandas as pd
-
-    return None if pd.isna(cell) else int(cell)
-
-
-def _format_problem(problem: Problem) -> dict[str, Any]:
-    """Return a problem as `--json` prints it."""
-    return {
-        "kind": problem.kind,
-        "unit": problem.unit,
-        "count": problem.count,
-        "places": [[place.first, place.last, place.about] for place in problem.places],
-    }
-
-
-def _format_json(report: Report, is_ok: bool) -> dict[str, Any]:
-    """Return the object that `--json` prints: times as ISO-8601, unknown values as null."""
-    gaps = [
-        {
-            "epoch": gap["epoch"],
-            "from": int(gap["from"]),
-            "to": _as_int(gap["to"]),
-            "reason": gap["reason"],
-        }
-        for gap in report.gaps.to_dict("records")
-    ]
-    return {
-        "file": str(report.path),
-        "ok": is_ok,
-        "ticks": report.rows,
-        "symbols": report.symbols,
-        "only": report.only,
-        "start": None if report.start is None else report.start.isoformat(),
-        "end": None if report.end is None else report.end.isoformat(),
-        "epochs": report.epochs,
-        "columns": report.columns,
-        "gaps": gaps,
-        "problems": [_format_problem(problem) for problem in report.problems],
-        "notes": report.notes,
-    }

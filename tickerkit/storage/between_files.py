@@ -11,9 +11,11 @@ import pandas as pd
 
 from tickerkit.errors import Problem
 from tickerkit.log import Gap, Position, gap_frame, gaps_from_frame
+from tickerkit.storage.extent import Extent, ExtentBuilder
 from tickerkit.storage.paths import recording_name
 from tickerkit.storage.recording import Recording
 from tickerkit.storage.seam import fill
+from tickerkit.storage.sidecar import Sidecar
 
 __all__ = ["Part", "check_between", "find_missing", "has_positions", "in_order", "order"]
 
@@ -29,7 +31,7 @@ class Part(NamedTuple):
         path: the file.
         key: the folder and name of the recording, and the source of its ticks.
         symbols: the symbols recorded, None for all.
-        first: position of the first tick, None without one.
+        first: the first epoch and its lowest seq, None without one.
         spans: the first and last seq of each epoch, oldest epoch first.
         gaps: the gaps that the file lists.
     """
@@ -42,18 +44,22 @@ class Part(NamedTuple):
     gaps: list[Gap]
 
     @classmethod
+    def from_extent(cls, path: Path, about: Sidecar, extent: Extent) -> Part:
+        """Return what must be known of a file by how far its ticks reach."""
+        epochs = [each for each in extent.epochs if each.epoch]
+        first = Position(epochs[0].epoch, epochs[0].first) if epochs else None
+        spans = {each.epoch: (each.first, each.last) for each in epochs}
+        key = (*recording_name(path), about.source)
+        return cls(path, key, about.symbols, first, spans, about.gaps)
+
+    @classmethod
     def from_recording(cls, path: Path, recording: Recording) -> Part:
         """Return what must be known of a recording that was read."""
-        frame, first, spans = recording.frame, None, {}
-        if len(frame) and has_positions(frame):
-            codes, names = pd.factorize(frame["epoch"], use_na_sentinel=False)
-            first = Position(str(names[0]), int(frame["seq"].iloc[0]))
-            seqs = frame["seq"].groupby(codes).agg(["min", "max"])
-            spans = {
-                str(names[code]): (int(low), int(high)) for code, low, high in seqs.itertuples()
-            }
-        key = (*recording_name(path), recording.source)
-        return cls(path, key, recording.symbols, first, spans, gaps_from_frame(recording.gaps))
+        builder = ExtentBuilder()
+        builder.add(recording.frame)
+        part = cls.from_extent(path, Sidecar(), builder.extent)
+        key, gaps = (*part.key[:2], recording.source), gaps_from_frame(recording.gaps)
+        return part._replace(key=key, symbols=recording.symbols, gaps=gaps)
 
 
 def has_positions(frame: pd.DataFrame) -> bool:

@@ -42,11 +42,34 @@ class RowLabels:
             return rows + 1
         return rows + 2 + np.searchsorted(self._damaged, rows, side="right")
 
-    def describe(self, rows: Any) -> str:
-        """Return rows in words, such as "lines 17, 20, 31 and 3 more"."""
+    def ranges(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the numbers of ranges of rows; a damaged line within a range makes two of it.
+
+        Args:
+            rows: the first and last row of each range, in order, shape (ranges, 2).
+
+        Returns:
+            The same of their numbers, with as many ranges or more.
+        """
+        # The rows right after a damaged line.
+        cuts = np.unique(self._damaged) if self.unit == "line" else self._damaged[:0]
+        within = np.searchsorted(rows[:, 0], cuts) - 1
+        cuts = cuts[(within >= 0) & (cuts <= rows[within, 1])] if len(rows) else cuts[:0]
+        first = np.sort(np.concatenate([rows[:, 0], cuts]))
+        last = np.sort(np.concatenate([rows[:, 1], cuts - 1]))
+        return np.column_stack([self.labels(first), self.labels(last)])
+
+    def describe(self, rows: Any, count: int | None = None) -> str:
+        """Return rows in words, such as "lines 17, 20, 31 and 3 more".
+
+        Args:
+            rows: the first rows, in order; three are named.
+            count: how many there are in all; None if these are all.
+        """
+        count = len(rows) if count is None else count
         named = ", ".join(f"{number:,}" for number in self.labels(rows[:3]))
-        more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
-        return f"{self.unit}{'s' if len(rows) > 1 else ''} {named}{more}"
+        more = f" and {count - 3:,} more" if count > 3 else ""
+        return f"{self.unit}{'s' if count > 1 else ''} {named}{more}"
 
 
 class Content(NamedTuple):

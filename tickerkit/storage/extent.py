@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,24 +13,27 @@ import pandas as pd
 
 from tickerkit.limits import MAX_SYMBOLS
 from tickerkit.log import Epoch, Seq, TimeNs
-from tickerkit.ticks import UTC_NS
+from tickerkit.ticks import NO_TIME, UTC_NS
 from tickerkit.ticks.fields import symbol_field
 
 __all__ = [
     "EpochExtent",
+    "EpochRuns",
     "Extent",
     "ExtentBuilder",
-    "epoch_codes",
     "extent_lines",
     "has_seqs",
-    "read_seqs",
+    "to_time",
 ]
 
-# A recording with more epochs has no extent: the line would be large, and such a file is rare.
+# A recording with more epochs doesn't state its extent: the line would be large, and such a file
+# is rare.
 MAX_EPOCHS = 10_000
-# Symbols are counted up to here: their names take some 100 MB then.
+# Symbols and epochs are counted up to here: their names take some 100 MB then.
 MAX_COUNTED = 1_000_000
-NO_TIME = np.iinfo(np.int64).min
+MAX_COUNTED_EPOCHS = 100_000
+
+Ints = npt.NDArray[np.int64]
 
 
 class EpochExtent(msgspec.Struct):
@@ -72,11 +75,6 @@ class Extent(msgspec.Struct, tag="extent"):
     symbols: list[str] | None = None
     symbol_count: int = 0
 
-    @property
-    def spans(self) -> Mapping[str, tuple[int, int]]:
-        """The lowest and highest seq of each epoch."""
-        return {each.epoch: (each.first, each.last) for each in self.epochs}
-
 
 @dataclass(slots=True)
 class _Epoch:
@@ -106,6 +104,8 @@ class ExtentBuilder:
         self.ascending = True
         self._epochs: dict[str, _Epoch] = {}
         self._symbols: dict[str, None] = {}
+        # The most symbols of an extent that doesn't name them.
+        self._unnamed = 0
 
     def add(self, frame: pd.DataFrame) -> None:
         """Add rows after those that were added before."""
@@ -120,23 +120,11 @@ class ExtentBuilder:
             self._add_symbols(_distinct(frame[name]))
 
     def _add_seqs(self, frame: pd.DataFrame) -> None:
-        seqs, (codes, names) = read_seqs(frame), epoch_codes(frame)
-        order: npt.NDArray[np.int64] | None = None
-        if (codes[1:] != codes[:-1]).any():  # each epoch becomes one run
-            order = np.argsort(codes, kind="stable")
-            seqs, codes = seqs[order], codes[order]
-        starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
-        bounds = [*starts.tolist(), len(codes)]
-        rows = starts if order is None else order[starts]
-        for index in np.argsort(rows).tolist():
-            if len(self._epochs) > MAX_EPOCHS:
-                return
-            code = codes[bounds[index]]
-            epoch = str(names[code]) if code >= 0 else ""
-            received = _received_at(frame, int(rows[index]))
-            self._add_run(epoch, seqs[bounds[index] : bounds[index + 1]], received)
+        for epoch, rows, seqs in EpochRuns(frame).runs():
+            if epoch in self._epochs or len(self._epochs) < MAX_COUNTED_EPOCHS:
+                self._add_run(epoch, seqs, _received_at(frame, int(rows[0])))
 
-    def _add_run(self, epoch: str, seqs: npt.NDArray[np.int64], received: int | None) -> None:
+    def _add_run(self, epoch: str, seqs: Ints, received: int | None) -> None:
         """Add the seqs of one epoch."""
         ascends = bool((seqs[1:] > seqs[:-1]).all())
         first, last = (seqs[0], seqs[-1]) if ascends else (seqs.min(), seqs.max())
@@ -174,23 +162,19 @@ class ExtentBuilder:
             ascends = extent.ascending and (known is None or known.last < each.first)
             self._add_epoch(each, each.last, ascends=ascends)
         self._add_times(extent.start, extent.end)
-        self._add_symbols(extent.symbols or [])
-
-    @property
-    def symbol_count(self) -> int:
-        """How many symbols there are; a million stands for more as well."""
-        return min(len(self._symbols), MAX_COUNTED)
+        if extent.symbols is None:
+            self._unnamed = max(self._unnamed, extent.symbol_count)
+        else:
+            self._add_symbols(extent.symbols)
 
     @property
     def lines(self) -> list[Extent]:
-        """The line of a sidecar with the extent; none if there is no extent."""
-        return [self.extent] if self.extent is not None else []
+        """The line of a sidecar with the extent; none if it had too many epochs."""
+        return [self.extent] if len(self._epochs) <= MAX_EPOCHS else []
 
     @property
-    def extent(self) -> Extent | None:
-        """The extent of all rows; None if they have too many epochs to list."""
-        if len(self._epochs) > MAX_EPOCHS:
-            return None
+    def extent(self) -> Extent:
+        """The extent of all rows. It has at least so many symbols where an extent had no names."""
         return Extent(
             self.rows,
             [
@@ -200,13 +184,18 @@ class ExtentBuilder:
             self.ascending,
             self.start,
             self.end,
-            list(self._symbols) if len(self._symbols) <= MAX_SYMBOLS else None,
-            self.symbol_count,
+            list(self._symbols) if max(len(self._symbols), self._unnamed) <= MAX_SYMBOLS else None,
+            min(max(len(self._symbols), self._unnamed), MAX_COUNTED),
         )
 
 
+def to_time(ns: int | None) -> pd.Timestamp | None:
+    """Return a time in epoch ns as a Timestamp in UTC."""
+    return None if ns is None else pd.Timestamp(ns, tz="UTC")
+
+
 def extent_lines(frame: pd.DataFrame) -> list[Extent]:
-    """Return the line of a sidecar with the extent of a frame; none for one that has no extent."""
+    """Return the line of a sidecar with the extent of a frame; none if it has too many epochs."""
     builder = ExtentBuilder()
     builder.add(frame)
     return builder.lines
@@ -217,23 +206,56 @@ def has_seqs(frame: pd.DataFrame) -> bool:
     return "seq" in frame and frame["seq"].dtype.kind in "iu"
 
 
-def read_seqs(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """Return the seqs of a frame, shape (rows,); 0 for a tick without one."""
-    seqs = frame["seq"]
-    if isinstance(seqs.dtype, np.dtype):
-        return seqs.to_numpy(np.int64)
-    return seqs.to_numpy(np.int64, na_value=0)
+class EpochRuns:
+    """The seqs of a frame, by epoch.
+
+    Args:
+        frame: ticks for which `has_seqs` is true.
+
+    Attributes:
+        starts: the rows where another epoch begins or continues, the first row included.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        seqs = frame["seq"]
+        plain = isinstance(seqs.dtype, np.dtype)
+        # A tick without a seq has the number 0.
+        self._seqs: Ints = seqs.to_numpy(np.int64) if plain else seqs.to_numpy(np.int64, na_value=0)
+        # The number of each row's epoch, -1 for none.
+        self._codes: npt.NDArray[Any] = np.full(len(frame), -1, dtype=np.int8)
+        self._names: Any = []
+        if "epoch" in frame:
+            epochs: Any = frame["epoch"].array
+            if isinstance(epochs.dtype, pd.CategoricalDtype):
+                self._codes, self._names = epochs.codes, epochs.categories
+            else:
+                self._codes, self._names = pd.factorize(epochs)
+        self.starts = _starts(self._codes)
+
+    @property
+    def names_at_starts(self) -> list[str]:
+        """The epoch of each of `starts`; empty for ticks without one."""
+        return [self._name(code) for code in self._codes[self.starts].tolist()]
+
+    def runs(self) -> Iterator[tuple[str, Ints, Ints]]:
+        """Yield each epoch, its rows and their seqs; the epoch of the first row comes first."""
+        if len(self.starts) == 1:
+            yield self._name(int(self._codes[0])), np.arange(len(self._seqs)), self._seqs
+            return
+        order = np.argsort(self._codes, kind="stable")
+        starts = _starts(self._codes[order])
+        rows = np.split(order, starts[1:])
+        for index in np.argsort(order[starts]).tolist():
+            code = int(self._codes[rows[index][0]])
+            yield self._name(code), rows[index], self._seqs[rows[index]]
+
+    def _name(self, code: int) -> str:
+        return str(self._names[code]) if code >= 0 else ""
 
 
-def epoch_codes(frame: pd.DataFrame) -> tuple[npt.NDArray[Any], pd.Index[Any]]:
-    """Return the number of each row's epoch, shape (rows,), -1 for none; and the epochs' ids."""
-    if "epoch" not in frame:
-        return np.full(len(frame), -1, dtype=np.int8), pd.Index([])
-    epochs: Any = frame["epoch"].array
-    if isinstance(epochs.dtype, pd.CategoricalDtype):
-        return epochs.codes, epochs.categories
-    codes, names = pd.factorize(epochs)
-    return codes, pd.Index(names)
+def _starts(codes: npt.NDArray[Any]) -> Ints:
+    """Return the places where a code differs from the one before, the first place included."""
+    return np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
 
 
 def _distinct(column: pd.Series[Any]) -> list[str]:
