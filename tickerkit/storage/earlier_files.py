@@ -116,7 +116,7 @@ def _read_end(path: Path, about: Sidecar) -> tuple[End, list[Gap]]:
     written = working_path(path) if working_path(path).exists() else path
     if written == path and partition_files(path) and about.end is not None:
         return about.end, about.gaps
-    if not written.stat().st_size:  # created when the disk was full
+    if written == path and not written.stat().st_size:  # created when the disk was full
         return End(0), []
     end, is_whole = about.end, len(parts_of(written)) == 1
     if is_whole and end is not None and end.size in (0, written.stat().st_size):
@@ -177,6 +177,8 @@ def _read_about(path: Path) -> Sidecar:
         if not csv.exists():
             return read_metadata(path)
         about = read_sidecar(csv) or Sidecar()
+        if path.exists():
+            about = read_metadata(path).join(about)
         about.end = None
         return about
     return read_sidecar(path) or Sidecar()

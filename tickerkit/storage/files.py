@@ -187,6 +187,29 @@ class AppendFile:
         self.size = size
         self.open()
 
+    def restart(self, data: bytes) -> None:
+        """Replace the file by a new one with this data; programs that read the old one go on.
+
+        Raises:
+            OSError: the file is as it was.
+        """
+        target = Path(os.path.realpath(self.path))
+        temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+        file = os.open(temporary, APPEND_FLAGS | os.O_EXCL, 0o666)
+        try:
+            if self._exclusive:
+                _lock(file)
+            os.write(file, compress(data, self._compression))
+            if os.name == "nt":  # Windows can't replace an open file
+                self.close()
+            temporary.replace(target)
+        except BaseException:
+            os.close(file)
+            temporary.unlink(missing_ok=True)
+            raise
+        self.close()
+        self._file, self.size = file, os.fstat(file).st_size
+
     def append(self, data: bytes) -> None:
         """Append all of the data; if that fails, append nothing and raise OSError."""
         self._write(compress(data, self._compression))

@@ -14,7 +14,7 @@ from tickerkit.limits import MAX_EXACT_INT, MAX_INT64
 from tickerkit.ticks import ID_COLUMNS, to_integers
 from tickerkit.ticks.dataframe import is_within
 
-__all__ = ["combine_frames", "common_types", "conform", "regroup"]
+__all__ = ["NULLABLE", "combine_frames", "common_types", "conform", "regroup"]
 
 KINDS = {"i": "number", "u": "number", "f": "number", "b": "bool", "M": "time"}
 # The type of a combined column that some of the frames lack, by the kind of the others.

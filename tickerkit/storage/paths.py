@@ -28,6 +28,7 @@ __all__ = [
     "Naming",
     "Rotation",
     "files_of",
+    "hidden_paths",
     "is_jsonl",
     "naming_from_path",
     "raw_path",
@@ -129,6 +130,11 @@ def working_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.csv") if path.suffix == ".parquet" else path
 
 
+def hidden_paths(path: Path) -> list[Path]:
+    """Return the names that the hidden copy of a Parquet file has while the file grows."""
+    return [path.with_name(f".{path.name}.{ending}") for ending in ("next", "last")]
+
+
 def _final_name(name: str) -> str:
     """Return the name of a file once it is finished: the opposite of `working_path`."""
     return name.removesuffix(".csv") if name.endswith(".parquet.csv") else name
@@ -147,7 +153,7 @@ def files_of(path: Path) -> list[Path]:
     """Return the files that belong to a file of a recording and exist, raw frames included."""
     rows = {path, *parts_of(working_path(path))}
     raw = {raw_path(path, compression) for compression in (None, *COMPRESSIONS)}
-    beside = {*rows, *map(sidecar_path, rows), *raw}
+    beside = {*rows, *map(sidecar_path, rows), *raw, *hidden_paths(path)}
     return [*(each for each in sorted(beside) if each.exists()), *partition_files(path)]
 
 

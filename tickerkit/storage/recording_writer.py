@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tickerkit.formatting import format_size
 from tickerkit.log import Gap, Position, Rows, TickLog
@@ -17,6 +18,7 @@ from tickerkit.storage.earlier_files import is_unfinished, last_tick_in, leave_o
 from tickerkit.storage.files import Mode
 from tickerkit.storage.finished_files import FinishedFiles
 from tickerkit.storage.parquet.finish import prepare_parquet
+from tickerkit.storage.parquet.growing import GrowingParquet
 from tickerkit.storage.paths import Rotation, naming_from_path, raw_path, read_size, working_path
 from tickerkit.storage.raw_lines import RawFile
 from tickerkit.storage.seam import count_known, epochs_between, list_missing
@@ -104,6 +106,8 @@ class RecordingWriter:
             format=format,
             partition=partition,
         )
+        # Files in partitions don't grow, but are made of a CSV when it ends.
+        self._is_growing = self.naming.is_parquet and not self.naming.partition
         if self.naming.timed and self._rotation is None:
             self._rotation = Rotation.parse("day")
         self._max_bytes = None if max_disk is None else read_size("max_disk", max_disk)
@@ -111,7 +115,7 @@ class RecordingWriter:
         if self._max_bytes is not None:
             rows = self._max_bytes // (2 * MIN_FILES * ROW_BYTES)
             self._rows_at_once = min(max(rows, 1), ROWS_AT_ONCE)
-            if self._rotation is not None:
+            if self._rotation is not None and not self._is_growing:
                 self._rotation = self._rotation.limit(max(self._max_bytes // MIN_FILES, 1))
         self._source, self._symbols = source, None if symbols is None else list(symbols)
         self._fsync, self._clock, self._mode = fsync, clock, mode
@@ -135,7 +139,7 @@ class RecordingWriter:
         # Names run ahead of the clock if files are short. A name that is further ahead comes from a
         # clock that was wrong.
         self._newest_name = self.naming.newest(clock() + MAX_AHEAD_S)
-        self._file: CsvFile | None = None
+        self._file: CsvFile | GrowingParquet | None = None
         if resume is not None and not working_path(resume).exists():
             resume = None
         self._finished = self._find_earlier(resume)
@@ -176,13 +180,17 @@ class RecordingWriter:
 
     def _open(self, path: Path, mode: Mode) -> None:
         last = prepare_parquet(path, mode) if self.naming.is_parquet else None
-        file = CsvFile(
-            working_path(path),
-            mode=mode,
-            source=self._source,
-            symbols=self._symbols,
-            fsync=self._fsync,
-        )
+        how: dict[str, Any] = {
+            "mode": mode,
+            "source": self._source,
+            "symbols": self._symbols,
+            "fsync": self._fsync,
+        }
+        file: CsvFile | GrowingParquet
+        if self._is_growing:
+            file = GrowingParquet(path, on_error=self._on_error, **how)
+        else:
+            file = CsvFile(working_path(path), **how)
         try:
             if self.raw_file is not None:
                 self.raw_file.close()
@@ -241,7 +249,7 @@ class RecordingWriter:
             self._is_seam = False
         if self.last is None:
             self._last_before = before
-        if self._file is not None and not self._file.rows:
+        if self._file is not None:
             self._file.append(log.rows().frame().iloc[:0])
 
     def note_misfits(self, counts: Mapping[str, int]) -> None:
@@ -276,13 +284,21 @@ class RecordingWriter:
             self.lost += rows.lost
             self._interrupt(rows.start - rows.lost)
         self.row = rows.start
-        for start in range(rows.start, rows.stop, self._rows_at_once):
+        while self.row < rows.stop:
             if self.is_halted:
                 return
-            part = rows.part(start, min(start + self._rows_at_once, rows.stop))
+            part = rows.part(self.row, self.row + self._next_count(rows.stop - self.row))
             self._write(part, gaps)
             self.row = part.stop
+        if isinstance(self._file, GrowingParquet):
+            self._file.settle()
         self._finished.finish_earlier()
+
+    def _next_count(self, waiting: int) -> int:
+        """Return how many of the rows that wait are written next."""
+        if isinstance(self._file, GrowingParquet) and self._rows_at_once == ROWS_AT_ONCE:
+            return self._file.next_count(waiting, ROWS_AT_ONCE)
+        return min(waiting, self._rows_at_once)
 
     def leave_out(self, stop: int, gaps: GapsBetween) -> None:
         """Note a gap for the rows up to `stop` that will not be written, and count them as lost.
@@ -350,7 +366,7 @@ class RecordingWriter:
         between = epochs_between(first_seqs, before, first.epoch)
         return list_missing(last, self._last_gap, between, first, known)
 
-    def _prepare_file(self, part: Rows) -> CsvFile:
+    def _prepare_file(self, part: Rows) -> CsvFile | GrowingParquet:
         """Return the file to write some rows to; begin another file if that is due."""
         file, now = self._file, self._clock()
         if file is not None and not file.is_intact:  # moved away, or shortened
@@ -363,7 +379,7 @@ class RecordingWriter:
             self.files -= 1
         if file is not None and self._rotation is not None and file.rows:
             new = any(name not in file.names for name in part.names())
-            if new or self._rotation.is_due(self._began, now, file.size):
+            if new or self._is_due(file, now):
                 self._on_rotate()
                 self._finish()
                 file = None
@@ -374,10 +390,23 @@ class RecordingWriter:
         self._make_room(file, len(part))
         return file
 
-    def _make_room(self, file: CsvFile, count: int) -> None:
+    def _is_due(self, file: CsvFile | GrowingParquet, now: float) -> bool:
+        """Return whether another file must begin."""
+        rotation = self._rotation
+        if rotation is None:
+            return False
+        # Two copies and a CSV take more than the finished file will.
+        limit = self._max_bytes // MIN_FILES if self._is_growing and self._max_bytes else math.inf
+        if file.size_on_disk >= limit:
+            return True
+        # Ticks have to be packed to know the size that a Parquet file will have.
+        size = file.size if rotation.size is not None else 0
+        return rotation.is_due(self._began, now, size)
+
+    def _make_room(self, file: CsvFile | GrowingParquet, count: int) -> None:
         if self._max_bytes is None:
             return
-        row_bytes = 1.1 * file.size / file.rows if file.rows > count / 16 else ROW_BYTES
+        row_bytes = 1.1 * file.row_bytes if file.rows > count / 16 else ROW_BYTES
         needed = int(row_bytes * count)
         while self._open_bytes + self._finished.total_bytes + needed > self._max_bytes:
             if not self._finished.remove_oldest():
@@ -417,6 +446,8 @@ class RecordingWriter:
         """Finish the file; raises OSError if its sidecar can't be written."""
         if self._file is None:
             return
+        if convert and isinstance(self._file, GrowingParquet):
+            self._file.finish()
         self._file.close()
         if self.raw_file is not None:
             self.raw_file.close()

@@ -329,7 +329,7 @@ class Sidecar(msgspec.Struct):
         """Return what is known about ticks and later ones, without what is about their text."""
         known = set(self.gaps)
         return Sidecar(
-            [*self.heads, *later.heads],
+            [*self.heads, *(head for head in later.heads if head not in self.heads)],
             gaps=[*self.gaps, *(gap for gap in later.gaps if gap not in known)],
             misfits=add_counts(self.misfits, later.misfits),
             units={**self.units, **later.units},

@@ -328,6 +328,31 @@ class CsvFile:
         self.names, self._kinds = [], {}
         self._text = self._covered = self._crc = 0
 
+    def restart(self) -> None:
+        """Begin again with the header alone, in a new file: the rows so far are kept elsewhere.
+
+        So are gaps and misfits. A program that reads the old file goes on reading it.
+
+        Raises:
+            OSError: the rows are still in the file. The call can be repeated.
+        """
+        empty = pd.DataFrame(columns=self.names)
+        header = b"".join(csv_lines(empty, escape_formulas=self.escape_formulas))
+        if self._part != self.path:
+            self._file.close()
+            self._file = AppendFile(self.path, fsync=self._fsync, exclusive=True)
+        sidecar_path(self.path).unlink(missing_ok=True)
+        self._file.restart(header)
+        self._sidecar.close()
+        remove_parts(self.path)
+        self._part, self._earlier_bytes, self.rows = self.path, 0, 0
+        self._head = self._make_head(self.path)
+        self._pending = [self._head, Columns(dict(self._kinds))]
+        self._earlier_words, self._words, self._units = {}, {}, {}
+        self._extent = ExtentBuilder()
+        self._text, self._covered, self._crc = len(header), 0, zlib.crc32(header)
+        self._sidecar = AppendFile(sidecar_path(self.path), fsync=self._fsync)
+
     # --- closing ------------------------------------------------------------------------------
 
     @property
@@ -339,6 +364,16 @@ class CsvFile:
     def size(self) -> int:
         """The size of the open part in bytes, without its sidecar."""
         return self._file.size
+
+    @property
+    def row_bytes(self) -> float:
+        """How many bytes a row takes; 0 if that isn't known."""
+        return self.size / self.rows if self.rows else 0.0
+
+    @property
+    def head(self) -> Head:
+        """What the sidecar says about this program."""
+        return self._head
 
     @property
     def size_on_disk(self) -> int:

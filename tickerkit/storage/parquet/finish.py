@@ -8,10 +8,13 @@ from pathlib import Path
 
 from tickerkit.errors import RecordingError, RecordingExists
 from tickerkit.log import Position
+from tickerkit.storage.content import Content
 from tickerkit.storage.csv.parts import remove_parts
+from tickerkit.storage.csv.read import read_file
 from tickerkit.storage.files import Mode, prepare_path
-from tickerkit.storage.parquet.read import last_of, read_parquet_file
-from tickerkit.storage.parquet.write import write_file, write_partitions
+from tickerkit.storage.parquet.read import drop_known, last_of, read_parquet_file
+from tickerkit.storage.parquet.rows import ParquetRows
+from tickerkit.storage.parquet.write import write_partitions
 from tickerkit.storage.paths import working_path
 from tickerkit.storage.sidecar import sidecar_path
 
@@ -30,15 +33,12 @@ def from_csv(path: Path, partition: Sequence[str] = ()) -> None:
             crash that cut off its end.
         OSError: the Parquet file can't be written. The CSV is as it was.
     """
-    csv, content = working_path(path), read_parquet_file(path)
-    if damage := [
-        str(each) for each in content.problems if each.kind not in ("torn", "unfinished")
-    ]:
-        raise RecordingError(csv, "; ".join(damage), "converted")
     if partition:
+        content = _check(read_parquet_file(path), path)
         write_partitions(content.frame, path, content.sidecar, partition)
     else:
-        write_file(content.frame, path, content.sidecar)
+        _add_rows(path)
+    csv = working_path(path)
     remove_parts(csv)
     csv.unlink()
     sidecar_path(csv).unlink(missing_ok=True)
@@ -46,6 +46,29 @@ def from_csv(path: Path, partition: Sequence[str] = ()) -> None:
         # An empty folder is no part of a data set. Another recorder may have a file in it.
         with contextlib.suppress(OSError):
             path.parent.rmdir()
+
+
+def _add_rows(path: Path) -> None:
+    """Add the rows of the CSV that the Parquet file lacks to it."""
+    rows = ParquetRows(path)
+    csv = working_path(path)
+    if csv.stat().st_size or not path.exists():
+        content = _check(read_file(csv), path)
+        frame = drop_known(content.frame, rows.end.position)
+        is_new = rows.note(content.sidecar, has_rows=len(frame) > 0)
+        if len(frame):
+            rows.add(frame)
+        if is_new or rows.file.unpublished or not path.exists():
+            rows.publish(content.frame.iloc[:0])
+    rows.file.close()
+
+
+def _check(content: Content, path: Path) -> Content:
+    """Return what is in an unfinished recording, unless rows are damaged."""
+    harmless = ("torn", "unfinished", "no sidecar") if path.exists() else ("torn", "unfinished")
+    if damage := [str(each) for each in content.problems if each.kind not in harmless]:
+        raise RecordingError(working_path(path), "; ".join(damage), "converted")
+    return content
 
 
 def prepare_parquet(path: Path, mode: Mode) -> Position | None:

@@ -80,8 +80,10 @@ def read_footer(path: Path) -> pq.FileMetaData:
         raise RecordingError(path, f"it is not a Parquet file, or is damaged ({error})") from None
 
 
-def drop_known(frame: pd.DataFrame, last: Position) -> pd.DataFrame:
-    """Return the rows after a tick: a crash may have left a CSV that was converted already."""
+def drop_known(frame: pd.DataFrame, last: Position | None) -> pd.DataFrame:
+    """Return the rows after a tick: a crash may have left rows that were converted already."""
+    if last is None:
+        return frame
     known = np.flatnonzero((frame["epoch"] == last.epoch) & (frame["seq"] <= last.seq))
     return frame.iloc[known[-1] + 1 :] if len(known) else frame
 
@@ -123,13 +125,13 @@ def read_parquet_file(path: Path) -> Content:
     if not csv.exists():
         files = partition_files(path)
         return _read_partitions(files) if files else read_whole(path)
-    content = read_file(csv)
+    content, before = _read_both(path, csv)
     frame, sidecar, problems = content.frame, content.sidecar, content.problems
-    if path.exists():
-        before = read_whole(path)
+    if before is not None:
+        frame = drop_known(frame, End.from_frame(before.frame).position)
+        if not len(frame):  # what is damaged in rows that are there doesn't matter
+            problems = [each for each in problems if each.kind != "no sidecar"]
         sidecar, problems = before.sidecar.join(sidecar), [*before.problems, *problems]
-        if (last := End.from_frame(before.frame).position) is not None:
-            frame = drop_known(frame, last)
         frame = combine_frames([before.frame, frame])
     return Content(frame, sidecar, [*problems, unfinished(csv)], own=bool(sidecar.heads))
 
@@ -138,6 +140,20 @@ def unfinished(csv: Path) -> Problem:
     """Return the problem of a Parquet file whose newest rows are in the CSV beside it."""
     about = f"its newest rows are in {csv.name}, and were read from that file"
     return Problem.from_ranges("unfinished", "file", [(0, 0)], about)
+
+
+def _read_both(path: Path, csv: Path) -> tuple[Content, Content | None]:
+    """Read the CSV beside a Parquet file, and then that file if it is there, at one moment.
+
+    While it is recorded, the rows of the CSV become a row group, and the CSV begins again.
+    """
+    while True:
+        with csv.open("rb") as held:
+            content = read_file(csv)
+            before = read_whole(path) if path.exists() else None
+            began = os.fstat(held.fileno())
+            if not csv.exists() or os.path.samestat(began, csv.stat()):
+                return content, before
 
 
 def _read_partitions(files: Sequence[Path]) -> Content:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
-__all__ = ["KEY", "ROWS_AT_ONCE", "to_table", "write_options"]
+from tickerkit.storage.frames import NULLABLE
+from tickerkit.storage.sidecar import Line, Sidecar, encode_lines
+
+__all__ = ["KEY", "ROWS_AT_ONCE", "describe_schema", "fit_columns", "to_table", "write_options"]
 
 # The key of what a file says about itself, in its metadata.
 KEY = b"tickerkit"
@@ -15,8 +19,48 @@ ROWS_AT_ONCE = 131_072
 
 
 def to_table(frame: pd.DataFrame) -> pa.Table:
-    """Return ticks as a table; its text has indices of 32 bits."""
+    """Return ticks as a table; its text is in dictionaries with indices of 32 bits."""
+    free: dict[str, Any] = {
+        str(name): pd.Categorical(frame[name], categories=pd.Index(frame[name].dropna().unique()))
+        for name in frame
+        if frame[name].dtype == object
+    }
+    if free:
+        frame = frame.assign(**free)
     return _widen_dictionaries(pa.Table.from_pandas(frame, preserve_index=False))
+
+
+def fit_columns(frame: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
+    """Return rows with the columns of a table, if they have no others, in its order.
+
+    A column that the rows lack is empty. A column that may lack values in the table may do so here.
+    """
+    known = schema.empty_table().to_pandas()
+    rows = len(frame)
+    columns: dict[str, Any] = {}
+    for name in known:
+        dtype = known[name].dtype
+        if name not in frame:
+            dtype = NULLABLE.get(dtype.kind, dtype)
+            columns[name] = pd.Series([None] * rows, index=frame.index, dtype=dtype)
+        elif dtype in NULLABLE.values() and frame[name].dtype.kind == dtype.kind:
+            columns[name] = frame[name].astype(dtype)
+        else:
+            columns[name] = frame[name]
+    more: dict[Any, Any] = {name: frame[name] for name in frame if name not in columns}
+    return pd.DataFrame({**columns, **more}, copy=False)
+
+
+def describe_schema(schema: pa.Schema, about: Sidecar, last: Iterable[Line]) -> pa.Schema:
+    """Return a schema whose metadata hold what is known about the ticks.
+
+    Args:
+        schema: of their table.
+        about: what is known.
+        last: the last lines of that, such as the extent and the end.
+    """
+    text = encode_lines([*about.lasting_lines, *about.heads, *last])
+    return schema.with_metadata({**(schema.metadata or {}), KEY: text})
 
 
 def write_options(schema: pa.Schema) -> dict[str, Any]:

@@ -17,9 +17,9 @@ from tickerkit.storage.extent import extent_lines
 from tickerkit.storage.files import Mode, prepare_path, replacing
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.parquet.read import read_whole
-from tickerkit.storage.parquet.table import KEY, ROWS_AT_ONCE, to_table, write_options
+from tickerkit.storage.parquet.table import ROWS_AT_ONCE, describe_schema, to_table, write_options
 from tickerkit.storage.partitions import partition_path, split
-from tickerkit.storage.sidecar import End, Line, Partition, Sidecar, encode_lines
+from tickerkit.storage.sidecar import End, Line, Partition, Sidecar
 from tickerkit.validation import check_path
 
 __all__ = ["write_file", "write_parquet", "write_partitions"]
@@ -106,8 +106,6 @@ def write_file(
     """
     table = to_table(frame)
     last = [*extent_lines(frame), End.from_frame(frame)] if last is None else last
-    text = encode_lines([*about.lasting_lines, *about.heads, *last])
-    metadata = {**(table.schema.metadata or {}), KEY: text}
-    table = table.replace_schema_metadata(metadata)
+    table = table.cast(describe_schema(table.schema, about, last))
     with replacing(path) as out:
         pq.write_table(table, out, row_group_size=ROWS_AT_ONCE, **write_options(table.schema))
