@@ -16,7 +16,9 @@ from tickerkit.storage.csv.foreign import REQUIRED
 from tickerkit.storage.csv.read import read_file
 from tickerkit.storage.jsonl import JsonLinesReader, is_tick_lines, read_jsonl
 from tickerkit.storage.parquet.read import read_parquet_file
-from tickerkit.storage.paths import is_jsonl
+from tickerkit.storage.parquet.reader import ParquetReader
+from tickerkit.storage.partitions import partition_files
+from tickerkit.storage.paths import is_jsonl, working_path
 from tickerkit.storage.raw import read_raw
 from tickerkit.storage.reader import ROWS_AT_ONCE, Reader, WholeReader
 from tickerkit.storage.sidecar import Sidecar
@@ -39,6 +41,29 @@ class Piece(NamedTuple):
     number: int
     row: int
     frame: pd.DataFrame
+
+
+class ForeignParquetReader(ParquetReader):
+    """Reads the ticks in a Parquet file of another program; their times become UTC in ns.
+
+    Raises:
+        RecordingError: it has no ticks.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str] | None, max_rows: int) -> None:
+        super().__init__(path, columns, max_rows)
+        check_names(path, self.names)
+
+    def types(self) -> dict[str, Any]:
+        return {
+            name: UTC_NS if name in TIME_COLUMNS and dtype.kind == "M" else dtype
+            for name, dtype in super().types().items()
+        }
+
+    def pieces(self, first: int = 0) -> Iterator[pd.DataFrame]:
+        for frame in super().pieces(first):
+            _convert_times(self.path, frame)
+            yield frame
 
 
 class Scan:
@@ -139,7 +164,10 @@ class Scan:
 def _open(path: Path, columns: Sequence[str] | None, max_rows: int) -> Reader:
     """Return the reader of a recording's format."""
     if path.suffix == ".parquet":
-        return WholeReader(read_content(path), path, columns, max_rows)
+        if working_path(path).exists() or partition_files(path):
+            return WholeReader(read_content(path), path, columns, max_rows)
+        reader = ParquetReader(path, columns, max_rows)
+        return reader if reader.own else ForeignParquetReader(path, columns, max_rows)
     if not is_jsonl(path):
         return open_csv(path, columns, max_rows)
     if is_tick_lines(path):
@@ -152,7 +180,8 @@ def read_content(path: Path) -> Content:
     if path.suffix == ".parquet":
         content = read_parquet_file(path)
         if not content.own:
-            _check_foreign(path, content.frame)
+            check_names(path, list(map(str, content.frame.columns)))
+            _convert_times(path, content.frame)
         return content
     if not is_jsonl(path):
         return read_file(path)
@@ -166,12 +195,8 @@ def check_names(path: Path, names: Sequence[str]) -> None:
         raise RecordingError(path, f"its columns are {listed}; {REQUIRED}")
 
 
-def _check_foreign(path: Path, frame: pd.DataFrame) -> None:
-    """Check that another program's Parquet file has ticks, and convert their times to UTC in ns.
-
-    Times without a zone are UTC, as everywhere.
-    """
-    check_names(path, list(map(str, frame.columns)))
+def _convert_times(path: Path, frame: pd.DataFrame) -> None:
+    """Convert times to UTC in ns; those without a zone are UTC, as everywhere."""
     for name in TIME_COLUMNS:
         if name in frame and frame[name].dtype.kind == "M":
             try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -19,14 +18,15 @@ from tickerkit.errors import Problem, RecordingError
 from tickerkit.log import Position
 from tickerkit.storage.content import Content
 from tickerkit.storage.csv.read import read_file
-from tickerkit.storage.files import check_regular, unreadable
+from tickerkit.storage.files import check_regular
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
+from tickerkit.storage.parquet.reader import ParquetReader
 from tickerkit.storage.parquet.table import KEY
-from tickerkit.storage.partitions import in_order_of_arrival, partition_files, restore_symbol
+from tickerkit.storage.partitions import in_order_of_arrival, partition_files
 from tickerkit.storage.paths import working_path
+from tickerkit.storage.reader import read_whole_of
 from tickerkit.storage.sidecar import End, Sidecar, parse_lines
-from tickerkit.ticks import UTC_NS
 from tickerkit.validation import check_path
 
 __all__ = [
@@ -132,7 +132,7 @@ def read_parquet_file(path: Path) -> Content:
         if not len(frame):  # what is damaged in rows that are there doesn't matter
             problems = [each for each in problems if each.kind != "no sidecar"]
         sidecar, problems = before.sidecar.join(sidecar), [*before.problems, *problems]
-        frame = combine_frames([before.frame, frame])
+        frame = combine_frames([before.frame, frame], consume=True)
     return Content(frame, sidecar, [*problems, unfinished(csv)], own=bool(sidecar.heads))
 
 
@@ -194,81 +194,7 @@ def read_each(
 
 def read_whole(path: Path) -> Content:
     """Read a Parquet file; raises `RecordingError`."""
-    try:
-        check_regular(path)
-        # pyarrow gets an open file: of a path it would also accept a folder. It is a file of arrow,
-        # since a program that ends while arrow reads a file of Python may hang.
-        with pa.OSFile(os.fspath(path)) as file:
-            reader = pq.ParquetFile(file, page_checksum_verification=True)
-            rows = reader.metadata.num_rows
-            check_size(path, rows, 8 * rows * reader.metadata.num_columns)
-            table, damaged = _read_groups(reader)
-    except pa.ArrowMemoryError:
-        raise
-    except pa.ArrowException as error:
-        problem = f"it is not a Parquet file, or is damaged ({error})"
-        raise RecordingError(path, f"{problem}; read a CSV file with tk.read_csv") from None
-    except OSError as error:
-        raise unreadable(path, error) from None
-    lines = (table.schema.metadata or {}).get(KEY, b"")
-    sidecar = parse_lines(lines)
-    problems = sidecar.problems("the file's metadata")
-    if damaged:
-        problems.append(Problem.from_ranges("damaged", "row", damaged, "unreadable, left out"))
-    try:
-        frame = table.to_pandas()
-    except (ValueError, KeyError, TypeError, AttributeError):  # pandas' metadata are damaged
-        frame = table.to_pandas(ignore_metadata=True)
-    own = bool(lines)
-    if own:
-        frame = restore_symbol(_restore_types(frame), sidecar.partition)
-    return Content(frame, sidecar, problems, own=own)
-
-
-def _read_groups(reader: pq.ParquetFile) -> tuple[pa.Table, list[tuple[int, int]]]:
-    """Return the rows, and the first and last number of each range of rows that is damaged."""
-    groups = range(reader.num_row_groups)
-    try:
-        return _check(reader, groups, reader.read()), []
-    except (pa.ArrowException, OSError) as error:
-        first, tables, damaged = 1, [], []
-        for group in groups:
-            count = reader.metadata.row_group(group).num_rows
-            try:
-                tables.append(_check(reader, [group], reader.read_row_group(group)))
-            except (pa.ArrowException, OSError):
-                damaged.append((first, first + count - 1))
-            first += count
-        if not tables:
-            raise pa.ArrowInvalid(str(error)) from None
-        return pa.concat_tables(tables), damaged
-
-
-def _check(reader: pq.ParquetFile, groups: Sequence[int], table: pa.Table) -> pa.Table:
-    """Return a table if it is valid, and each column lacks as many values as when it was written.
-
-    The header of a page is outside its checksum. A flipped bit there can make values missing, or
-    point at words that don't exist.
-    """
-    table.validate(full=True)
-    for place, column in enumerate(table.columns):
-        known = [reader.metadata.row_group(group).column(place).statistics for group in groups]
-        counts = [each.null_count for each in known if each is not None and each.has_null_count]
-        if len(counts) == len(groups) and column.null_count != sum(counts):
-            raise pa.ArrowInvalid(f"column {place} lacks values that were written")
-    return table
-
-
-def _restore_types(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a recording's frame with the types of times and text that it was written with."""
-    for name in frame.columns:
-        dtype = frame[name].dtype
-        if dtype.kind == "M":
-            frame[name] = utc = pd.to_datetime(frame[name], utc=True)
-            # Times outside the years 1678 to 2261 keep their own unit.
-            with contextlib.suppress(pd.errors.OutOfBoundsDatetime):
-                frame[name] = utc.astype(UTC_NS)
-        elif isinstance(dtype, pd.CategoricalDtype) and not len(dtype.categories):
-            # Without categories, pandas has forgotten that they are text.
-            frame[name] = frame[name].astype(pd.CategoricalDtype(pd.Index([], dtype="str")))
-    return frame
+    reader = ParquetReader(path)
+    rows = reader.metadata.num_rows
+    check_size(path, rows, 8 * rows * reader.metadata.num_columns)
+    return read_whole_of(reader)
