@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
+from unittest import mock
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from soaks import examples
 
 from tickerkit.log import Gap
+from tickerkit.sources.replay import tape as tapes
 from tickerkit.sources.replay.playhead import Playhead, State
 from tickerkit.sources.replay.tape import PlacedGap, Tape
-from tickerkit.ticks import read_ticks
+from tickerkit.ticks import Batch, read_ticks
 
 S = 10**9
 T0 = 1_763_000_000 * S
@@ -37,16 +41,35 @@ def tape(times_s: list[float], *gaps: PlacedGap) -> Tape:
 class Player:
     """Plays, on a clock that only waiting moves, and keeps the ticks and gaps that come.
 
+    Args:
+        given: the tape.
+        speed: how many times as fast as recorded it plays.
+        loop: whether it starts again at the end.
+        cut: into how many stretches the tape is cut, which are read only when they are wanted, and
+            forgotten when they aren't needed; None for a tape that is in memory.
+
     Attributes:
         now: the time in ns.
         came: for each batch the seconds passed and its prices, for each gap its count or reason.
     """
 
-    def __init__(self, given: Tape, speed: float = 1.0, *, loop: bool = False) -> None:
+    def __init__(
+        self, given: Tape, speed: float = 1.0, *, loop: bool = False, cut: int | None = None
+    ) -> None:
         self.now = 0
         self.head = Playhead(speed, loop=loop)
         self.tape = given
         self.came: list[Any] = []
+        self.unread: list[Batch] = []
+        self.gaps: list[PlacedGap] = []
+        if cut is not None:
+            places = np.linspace(0, given.count, cut + 1).astype(int)
+            whole = given.stretch_at(0)
+            assert whole is not None
+            self.unread = [whole.part(a, b) for a, b in pairwise(places.tolist()) if a < b]
+            self.gaps = list(given.gaps)
+            self.tape = Tape()
+            self.read_on()
 
     @property
     def has_ended(self) -> bool:
@@ -59,6 +82,27 @@ class Player:
         self.head.begin(self.now)
         return self
 
+    def read_on(self) -> None:
+        """Add the next stretch, and the gaps up to there."""
+        tape = self.tape
+        tape.add(self.unread[len(tape.outlines)])
+        tape.is_whole = len(tape.outlines) == len(self.unread)
+        known = [gap for gap in self.gaps if gap.row < tape.count or tape.is_whole]
+        tape.gaps += known[len(tape.gaps) :]
+
+    def read(self) -> bool:
+        """Read what is wanted, and forget what isn't needed; return whether anything was read."""
+        wanted = self.head.wanted
+        if wanted is None:
+            return False
+        if wanted < len(self.tape.outlines):
+            self.tape.put_back(wanted, self.unread[wanted])
+        else:
+            self.read_on()
+        self.head.settle(self.now)
+        self.tape.keep(self.head.needed)
+        return True
+
     def run(self, for_s: float = math.inf, most: int = 1000) -> list[Any]:
         """Play for some seconds; return what came, and forget it."""
         end = self.now + for_s * S
@@ -68,6 +112,8 @@ class Player:
             if ticks is not None:
                 prices = np.asarray(ticks.columns["price"]).astype(int).tolist()
                 self.came.append((round(self.now / S, 3), prices))
+            if math.isinf(wait_s) and self.read():
+                continue
             if self.has_ended or self.now + wait_s * S > end or math.isinf(wait_s):
                 break
             self.now += math.ceil(wait_s * S)
@@ -212,6 +258,39 @@ def test_recording_without_times_has_only_a_start() -> None:
     assert player.run() == ["the replay was moved to its start", (0, [0, 0, 0])]
 
 
+@pytest.mark.parametrize("speed", [0.5, 1.0, math.inf])
+@pytest.mark.parametrize("cut", [1, 2, 3, 7])
+def test_tape_that_is_read_while_it_plays_is_the_same(speed: float, cut: int) -> None:
+    """Its ticks come when they are due, its gaps where they lie, in each round of a loop."""
+    times = [0, 1, 1, 4, 3, 3, 3000, 10, 12, 13]
+    gaps = [gap(0, 7), gap(3, None, "a"), gap(3, 3), gap(5, 2), gap(10, None, "b")]
+
+    def play(cut: int | None) -> list[Any]:
+        player = Player(tape(times, *gaps), speed, loop=True, cut=cut)
+        rows: list[Any] = []
+        for each in player.begin().run(9000):
+            rows += [(each[0], row) for row in each[1]] if isinstance(each, tuple) else [each]
+        return rows
+
+    with mock.patch.object(tapes, "MAX_IDLE_BYTES", 0):
+        assert play(cut)[:100] == play(None)[:100]
+
+
+def test_only_what_is_needed_stays_in_memory() -> None:
+    """That is the first stretch, that of the playhead, and two after it."""
+    player = Player(tape([*range(100)]), cut=100).begin()
+    with mock.patch.object(tapes, "MAX_IDLE_BYTES", 0):
+        assert player.run(49) == [(at, [at]) for at in range(50)]
+        player.head.seek(80.0, player.now)
+        assert player.head.position_ns == T0 + 80 * S  # also before the tick is read
+        assert player.run(1) == ["the replay was moved to 02:14:40", (49, [80]), (50, [81])]
+        while player.read():
+            pass
+    in_memory = [n for n in range(100) if player.tape.find_missing([n]) is None]
+    assert in_memory == [0, 82, 83, 84]
+    assert player.tape.count == 100  # the end was sought, to be shown
+
+
 MOVES = st.one_of(
     st.tuples(st.just("play")),
     st.tuples(st.just("pause")),
@@ -223,12 +302,23 @@ MOVES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.floats(0, 2), min_size=1, max_size=15), st.lists(MOVES, max_size=25))
-def test_commands_never_reorder_or_lose_ticks(steps: list[float], moves: list[Any]) -> None:
-    """Each tick is the next one, or after a seek exactly the one sought."""
+@settings(deadline=None, max_examples=examples(200), suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.floats(0, 2), min_size=1, max_size=15),
+    st.lists(MOVES, max_size=25),
+    st.one_of(st.none(), st.integers(1, 15)),
+)
+def test_commands_never_reorder_or_lose_ticks(
+    steps: list[float], moves: list[Any], cut: int | None
+) -> None:
+    """Each tick is the next one, or after a seek exactly the one sought; also while it is read."""
     times = np.cumsum(steps) - steps[0]
-    player = Player(tape(times.tolist())).begin()
+    with mock.patch.object(tapes, "MAX_IDLE_BYTES", 0):
+        play_and_check(Player(tape(times.tolist()), cut=cut).begin(), times, moves)
+
+
+def play_and_check(player: Player, times: npt.NDArray[np.float64], moves: list[Any]) -> None:
+    """Execute commands, and check what comes."""
     player.head.hold_at_end = True
     due, sought = 0, False
 
@@ -253,6 +343,8 @@ def test_commands_never_reorder_or_lose_ticks(steps: list[float], moves: list[An
             sought = True
         if name == "step":
             before = player.head.sent
+            while player.read():
+                pass
             left = len(times) - player.head.row
             check(player.run(0))
             assert player.head.sent - before <= args[0]

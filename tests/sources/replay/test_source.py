@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import pickle
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +18,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from soaks import examples
 
-from tickerkit.errors import SourceError, Stopped, TickerkitError
+from tickerkit.errors import RecordingError, SourceError, Stopped, TickerkitError
 from tickerkit.log import TickLog
 from tickerkit.runtime.workers import Worker
+from tickerkit.sources.replay import survey as surveys
+from tickerkit.sources.replay import tape as tapes
 from tickerkit.sources.replay.source import ReplaySource, replay
-from tickerkit.storage import write_csv
+from tickerkit.storage import CsvFile, write_csv, write_jsonl, write_parquet
+from tickerkit.storage.scan import Piece, Scan
+from tickerkit.storage.sidecar import sidecar_path
 from tickerkit.ticks import NO_TIME, Batch, read_ticks
 
 Until = Callable[..., None]
@@ -80,6 +86,11 @@ class World:
         source = ReplaySource(given, speed, wait_for, clock=self.clock, sleep=self.sleep)
         asyncio.run(source.run(self))
         return [(round(at, 6), batch.count) for at, batch in self.sent]
+
+    @property
+    def due(self) -> list[float]:
+        """When each tick was sent, in seconds."""
+        return [at for at, batch in self.sent for _ in range(batch.count)]
 
     @property
     def prices(self) -> list[float]:
@@ -356,6 +367,140 @@ def test_file_is_read_when_the_replay_starts(tmp_path: Path) -> None:
     world = World()
     asyncio.run(source.run(world))
     assert world.sent[0][1].count == 1
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read files in pieces of 5 rows, and forget those that aren't needed."""
+    monkeypatch.setattr(surveys, "Scan", partial(Scan, max_rows=5))
+    monkeypatch.setattr(tapes, "MAX_IDLE_BYTES", 0)
+
+
+def write_later(frame: pd.DataFrame, path: Path, *, known_end: bool) -> Path:
+    """Write a recording; without a known end it is one that was not finished."""
+    with CsvFile(path) as file:
+        file.append(frame)
+        if not known_end:
+            sidecar = sidecar_path(path).read_bytes()
+    if not known_end:
+        sidecar_path(path).write_bytes(sidecar)
+    return path
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("speed", [0.5, 7.0, math.inf])
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet", "t.jsonl"])
+def test_recording_of_many_pieces_is_replayed_as_its_frame(
+    tmp_path: Path, speed: float, name: str
+) -> None:
+    """Each tick at the same time, in the same order, and the same rows are refused."""
+    prices = np.where(np.arange(123) % 50 == 7, np.nan, np.arange(123))
+    frame = recording(np.cumsum(np.arange(123) % 3) / 100, price=prices, note="n")
+    frame.loc[[0, 1, 60], "time"] = pd.NaT
+    write = {".csv": write_csv, ".gz": write_csv, ".parquet": write_parquet, ".jsonl": write_jsonl}
+    path = tmp_path / name
+    write[path.suffix](frame, path)
+    one, other = World(), World()
+    one.run(frame, speed)
+    other.run(path, speed)
+    assert one.prices == other.prices == [each for each in prices.tolist() if each == each]
+    assert one.due == pytest.approx(other.due, abs=0.006)
+    refused = [sum(batch.refused for _, batch in world.sent) for world in (one, other)]
+    assert refused == [3, 3]
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_errors_number_the_rows_of_the_file(tmp_path: Path) -> None:
+    """Not those of a piece of it."""
+    prices = np.where(np.arange(30) == 17, np.nan, 1.0)
+    world = World()
+    world.run(write_csv(recording(np.arange(30), price=prices), tmp_path / "t.csv"), math.inf)
+    errors = [str(error) for _, batch in world.sent for error in batch.errors]
+    assert len(errors) == 1
+    assert "(row 17 of the frame)" in errors[0]
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("known_end", [True, False])
+def test_long_recording_is_moved_to_any_place(
+    tmp_path: Path, until: Until, known_end: bool
+) -> None:
+    """Also to one that was not read yet, or that was forgotten."""
+    frame = recording(np.arange(100))
+    path = write_later(frame, tmp_path / "t.csv", known_end=known_end)
+    with Live(path) as world:
+        source = world.source
+        source.pause()
+        world.start()
+        until(lambda: source.end == frame["time"].iloc[-1])
+        wanted: list[float] = []
+
+        def has_come() -> bool:
+            return world.prices == wanted
+
+        for at in (90, 3, 50.5, 0, 99, 42):
+            source.seek(at)
+            assert source.position in (frame["time"].iloc[math.ceil(at)], to_time(at))
+            source.step(2)
+            wanted += [float(row) for row in range(100) if at <= row < at + 2]
+            until(has_come)
+        source.seek("2100-01-01")
+        source.speed = math.inf
+        source.play()
+        until(lambda: source.state == "ended")
+        assert world.prices == [*wanted, 99.0]
+        assert source.position == source.end
+
+
+def to_time(at_s: float) -> pd.Timestamp:
+    """Return a number of seconds from the start as a time."""
+    return pd.Timestamp(T0 + round(at_s * S), tz="UTC")
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_first_tick_comes_before_the_rest_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """The end is known from what the recording says about itself."""
+    may_go_on = threading.Event()
+    pieces = Scan.pieces
+
+    def slow(scan: Scan, first: int = 0) -> Iterator[Piece]:
+        for piece in pieces(scan, first):
+            assert piece.number < 5 or may_go_on.wait(30)
+            yield piece
+
+    monkeypatch.setattr(Scan, "pieces", slow)
+    frame = recording(np.arange(100))
+    with Live(write_csv(frame, tmp_path / "t.csv"), speed=1000.0).start() as world:
+        until(lambda: len(world.prices) == 20)
+        assert world.source.end == frame["time"].iloc[-1]
+        assert world.source.state == "playing"
+        world.source.pause()
+        may_go_on.set()
+        world.source.play()
+        until(lambda: world.source.state == "ended")
+        assert world.prices == list(range(100))
+
+
+@pytest.mark.usefixtures("small_pieces")
+def test_file_that_is_cut_while_it_is_replayed_is_an_error(tmp_path: Path) -> None:
+    """What was read before was sent."""
+    path = write_csv(recording(np.arange(100)), tmp_path / "t.csv")
+    source = replay(path, math.inf, loop=True)
+    world = World()
+    send = world.send
+
+    async def cut(ticks: object) -> None:
+        if len(world.sent) == 15:
+            path.write_bytes(path.read_bytes()[:500])
+        await send(ticks)
+
+    world.send = cut  # type: ignore[method-assign]
+    with pytest.raises(RecordingError):
+        asyncio.run(source.run(world))
+    assert world.prices[:50] == list(range(50))
+    assert source.state == "ended"
 
 
 def test_frame_is_replayed_as_it_was_given() -> None:

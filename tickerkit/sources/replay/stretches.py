@@ -53,6 +53,14 @@ class Found(NamedTuple):
         )
 
 
+class _Origin(NamedTuple):
+    """Where a stretch comes from: the number of its file and piece, and how many ticks it has."""
+
+    file: int
+    piece: int
+    size: int
+
+
 class StretchReader:
     """Reads recordings stretch by stretch; at no time more than two pieces are in memory.
 
@@ -67,9 +75,9 @@ class StretchReader:
         self._files: list[Surveyed] = []
         self._steps = self._read_all()
         self._held: Found | None = None
-        # Of each stretch the number of its file and piece; and the iteration that reads a piece
-        # again, with the number of its file and of its next piece.
-        self._origins: list[tuple[int, int]] = []
+        # Where each stretch comes from; and the iteration that reads a piece again, with the number
+        # of its file and of its next piece.
+        self._origins: list[_Origin] = []
         self._again: tuple[int, int, Iterator[Piece]] | None = None
 
     def open(self) -> int | None:
@@ -104,21 +112,22 @@ class StretchReader:
     def _is_at_end(self) -> bool:
         """Whether the last piece was probably read: then the next read takes no time."""
         return not self._files or (
-            self._origins[-1][0] == len(self._files) - 1 and self._files[-1].scan.share >= 1
+            self._origins[-1].file == len(self._files) - 1 and self._files[-1].scan.share >= 1
         )
 
     def read_again(self, number: int) -> Batch:
         """Read a stretch that was read before."""
-        file, piece_number = self._origins[number]
+        file, wanted, size = self._origins[number]
         scan = self._files[file].scan
         at = self._again
-        if at is None or at[0] != file or not 0 <= piece_number - at[1] < MAX_SKIPPED:
-            at = (file, piece_number, scan.pieces(piece_number))
-        for piece in at[2]:
-            if piece.number == piece_number:
-                self._again = (file, piece_number + 1, at[2])
-                return read_frame(piece.frame)
-        raise RecordingError(scan.path, "it was changed while it was replayed")
+        if at is None or at[0] != file or not 0 <= wanted - at[1] < MAX_SKIPPED:
+            at = (file, wanted, scan.pieces(wanted))
+        piece = next((piece for piece in at[2] if piece.number == wanted), None)
+        self._again = (file, wanted + 1, at[2])
+        ticks = None if piece is None else read_frame(piece.frame)
+        if ticks is None or ticks.count < size:
+            raise RecordingError(scan.path, "it was changed while it was replayed")
+        return ticks.part(0, size)  # the last piece may have grown
 
     def _read_all(self) -> Iterator[Found]:
         """Yield what is found in each piece, and at the end of each file."""
@@ -131,7 +140,8 @@ class StretchReader:
             for piece in file.scan.pieces():
                 found = _read_piece(piece.frame, placer, piece.row)
                 if found.ticks is not None:
-                    self._origins.append((index, piece.number))
+                    origin = _Origin(index, piece.number, found.ticks.count)
+                    self._origins.append(origin)
                     row += found.ticks.count
                 yield found._replace(states=file.scan.states[states:])
                 states = len(file.scan.states)
