@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,9 @@ from nats_cluster import find_nats_server
 
 from tickerkit.brokers import StreamAddress
 from tickerkit.cli.app import app
+from tickerkit.cli.exit_codes import MISUSED
 from tickerkit.cli.options import parse_duration
+from tickerkit.feed.recorder import MAX_STOP_S
 from tickerkit.server.http import ALIVE, READY
 
 ROOT = DEPLOY.parent
@@ -202,3 +206,63 @@ def test_broker_accepts_its_configuration(tmp_path: Path) -> None:
     command = [find_nats_server(), "-t", "-c", str(tmp_path / "nats.conf")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# --- recorders ------------------------------------------------------------------------------------
+
+UNIT = DEPLOY / "tickerkit-record@.service"
+SYSTEMD_ANALYZE = shutil.which("systemd-analyze")
+
+
+def read_unit(key: str) -> str:
+    """Return a value of the service."""
+    (value,) = re.findall(rf"^{key}=(.*)$", UNIT.read_text(encoding="utf-8"), re.M)
+    return str(value)
+
+
+def read_recorder() -> Manifest:
+    """Return the recorder's service in the file for Docker Compose."""
+    compose = yaml.safe_load((DEPLOY / "recorder.yaml").read_text(encoding="utf-8"))
+    service: Manifest = compose["services"]["recorder"]
+    return service
+
+
+@pytest.mark.skipif(SYSTEMD_ANALYZE is None, reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("wrong", ["", "WatchdogSec=often\n"])
+def test_unit_is_valid(tmp_path: Path, wrong: str) -> None:
+    """`systemd-analyze` has nothing to say about it; about a wrong value it has."""
+    text = UNIT.read_text(encoding="utf-8").replace("/opt/tickerkit/bin/tickerkit", sys.executable)
+    unit = tmp_path / UNIT.name.replace("@", "@kraken")
+    unit.write_text(text.replace("[Service]\n", f"[Service]\n{wrong}"), encoding="utf-8")
+    checked = subprocess.run(
+        [str(SYSTEMD_ANALYZE), "verify", unit], capture_output=True, text=True, check=False
+    )
+    assert (checked.stdout + checked.stderr == "") is (not wrong)
+
+
+def test_unit_records_and_its_command_line_is_valid() -> None:
+    """Its options exist, and what it writes lies where the unit may write."""
+    program, *words = read_unit("ExecStart").split()
+    assert program.endswith("/tickerkit")
+    named = {"${SOURCE}": ["sim:A"], "$OPTIONS": ["--rotate", "hour", "--max-disk", "100GB"]}
+    arguments = parse([each for word in words for each in named.get(word, [word])])
+    assert (arguments["source"], arguments["out"]) == ("sim:A", ".")
+    assert read_unit("WorkingDirectory") == f"%S/{read_unit('StateDirectory')}"
+    assert arguments["health"] == f"%t/{read_unit('RuntimeDirectory')}/health.json"
+    assert read_unit("RestartPreventExitStatus") == str(MISUSED)
+
+
+def test_recorder_of_docker_is_checked_by_its_health_file() -> None:
+    """The check reads the file that the recorder writes, and its end has the time it needs."""
+    service = read_recorder()
+    arguments = parse(shlex.split(service["command"]))
+    (volume,) = service["volumes"]
+    folder = volume.partition(":")[2]
+    assert Path(arguments["out"]) == Path(folder)
+    assert folder == "/home/tickerkit/captures"
+    kind, program, *words = service["healthcheck"]["test"]
+    assert (kind, program) == ("CMD", "tickerkit")
+    assert str(parse(words)["file"]) == arguments["health"]
+    grace_s = parse_duration("grace", service["stop_grace_period"])
+    assert grace_s > MAX_STOP_S
+    assert parse_duration("stop", read_unit("TimeoutStopSec")) > MAX_STOP_S

@@ -10,6 +10,7 @@ __all__ = [
     "MISSING",
     "format_choices",
     "format_count",
+    "format_elapsed",
     "format_line",
     "format_measure",
     "format_number",
@@ -104,3 +105,14 @@ def format_time(moment: datetime, *, date: bool = True, decimals: int = 0) -> st
 def format_span(start: datetime, end: datetime) -> str:
     """Return a span of time; the date is written once if it is the same at both ends."""
     return f"{format_time(start)} to {format_time(end, date=start.date() != end.date())} UTC"
+
+
+def format_elapsed(seconds: float) -> str:
+    """Return a length of time in its largest unit: "0.4 s", "12 min", "3.5 hours", "2.1 days"."""
+    if abs(seconds) < 60:
+        return f"{seconds:.1f} s" if abs(seconds) < 10 else f"{seconds:.0f} s"
+    if abs(seconds) < 3600:
+        return f"{seconds / 60:.0f} min"
+    if abs(seconds) < 2 * 86_400:
+        return f"{seconds / 3600:.1f} hours"
+    return f"{seconds / 86_400:.1f} days"

@@ -10,6 +10,7 @@ from tickerkit import __version__
 from tickerkit.cli.convert import convert
 from tickerkit.cli.doctor import doctor
 from tickerkit.cli.exit_codes import MISUSED
+from tickerkit.cli.health import health
 from tickerkit.cli.lab import lab
 from tickerkit.cli.query import query
 from tickerkit.cli.record import record
@@ -33,6 +34,7 @@ COMMANDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "relay": (relay, {}),
     "lab": (lab, {"allow_extra_args": True, "ignore_unknown_options": True}),
     "record": (record, {}),
+    "health": (health, {}),
     "verify": (verify, {}),
     "convert": (convert, {}),
     "query": (query, {}),

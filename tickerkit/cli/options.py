@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import typer
 
 from tickerkit import validation
+from tickerkit.cli.exit_codes import UsageError
 from tickerkit.errors import InvalidArgument
 from tickerkit.net.addresses import MAX_PORT, is_loopback
 from tickerkit.net.urls import check_websocket_url, split_websocket_url
@@ -35,8 +36,10 @@ __all__ = [
     "Ssl",
     "Symbols",
     "Token",
+    "check_connecting",
     "choose_token",
     "parse_duration",
+    "parse_retry_for",
     "parse_symbols",
     "split_addresses",
     "split_list",
@@ -219,3 +222,23 @@ def parse_duration(name: str, text: str) -> float:
     if match is None or not float(match[1]):
         raise InvalidArgument(name, text, "a time such as 90s, 10m, 2h or 1d")
     return float(match[1]) * SECONDS[match[2]]
+
+
+def parse_retry_for(text: str | None) -> float | None:
+    """Return the seconds of `--retry-for`; None for no limit.
+
+    Raises:
+        InvalidArgument: the text is not a time.
+    """
+    return None if text is None else parse_duration("retry_for", text)
+
+
+def check_connecting(retry_for: str | None, ssl: str | None) -> None:
+    """Refuse the options of a connection where the command makes the ticks itself.
+
+    Raises:
+        UsageError: one of them is given.
+    """
+    for option, value in {"--retry-for": retry_for, "--ssl": ssl}.items():
+        if value is not None:
+            raise UsageError(f"{option} is for the address of a server, such as wss://host/")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tickerkit.cli.exit_codes import UsageError
 from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.options import (
     Every,
@@ -16,8 +15,10 @@ from tickerkit.cli.options import (
     ServersToken,
     Ssl,
     Symbols,
+    check_connecting,
     choose_token,
     parse_duration,
+    parse_retry_for,
     parse_symbols,
     split_addresses,
 )
@@ -26,6 +27,7 @@ from tickerkit.cli.record_progress import watch_recording
 from tickerkit.cli.record_result import Result
 from tickerkit.cli.source import hide_password, load_source
 from tickerkit.cli.terminal import escape_controls
+from tickerkit.cli.vitals import Vitals
 
 if TYPE_CHECKING:
     from tickerkit.server import TickServer
@@ -130,6 +132,14 @@ def record(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
+    health: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write each two seconds to this small file how the recording is doing, for "
+            "`tickerkit health FILE`.",
+        ),
+    ] = None,
     every: Every = 10.0,
     token: ServersToken = None,
     retry_for: RetryFor = None,
@@ -162,8 +172,8 @@ def record(
         raw=raw,
     )
     is_url = is_websocket_url(source)
-    if not is_url and (option := "--ssl" if ssl else "--retry-for" if retry_for else ""):
-        raise UsageError(f"{option} is for the address of a websocket")
+    if not is_url:
+        check_connecting(retry_for, ssl)
     earlier_ticks, resume = output.read_last_tick()
     if interrupt.requested:
         return
@@ -179,7 +189,7 @@ def record(
             KEEP,
             choose_token(urls, token),
             ssl,
-            None if retry_for is None else parse_duration("retry-for", retry_for),
+            parse_retry_for(retry_for),
             resume=resume,
             limit=ticks,
             max_unwritten=KEEP // 2,
@@ -192,13 +202,18 @@ def record(
         portal.enter(feed)
         stack.callback(portal.leave, feed)
         recorder = output.record(feed)
+        vitals = Vitals(feed, recorder, health, output.flush_s)
+        stack.callback(vitals.end)
         stack.callback(recorder.stop)
         began = time.monotonic()
         feed.start()
         name = escape_controls(hide_password(source) if server else feed.url)
         output.print(f"recording {name} to {output.name(recorder)}; Ctrl-C ends it", "bold")
-        failing = watch_recording(feed, recorder, server, for_s, ticks, is_quiet=output.is_pipe)
+        failing = watch_recording(
+            feed, recorder, server, for_s, ticks, is_quiet=output.is_pipe, beat=vitals.beat
+        )
         took_s = time.monotonic() - began
+        vitals.begin_end()
         errors = recorder.stats["errors"]
         recorder.stop()
         result = Result(feed, recorder, server, took_s, failing, errors)

@@ -28,9 +28,11 @@ class Output(Protocol):
 
     Attributes:
         is_pipe: whether the ticks go to stdout, so that nothing else may.
+        flush_s: seconds for which ticks are gathered before they are written.
     """
 
     is_pipe: bool
+    flush_s: float
 
     def read_last_tick(self) -> tuple[int, Position | None]:
         """Return how many ticks one file has already, and the position of its last tick."""
@@ -52,11 +54,13 @@ class FileOutput:
     Args:
         path: the file or folder.
         mode: what to do with an existing file.
+        flush_s: seconds for which ticks are gathered.
         options: further arguments of `feed.record`.
     """
 
     path: str
     mode: Mode
+    flush_s: float
     options: Mapping[str, Any]
     is_pipe = False
 
@@ -93,7 +97,7 @@ class FileOutput:
     def record(self, feed: Feed) -> Recorder:
         """Start to record a feed; raises `TickerkitError` if the file exists, and mode is new."""
         try:
-            return feed.record(self.path, mode=self.mode, **self.options)
+            return feed.record(self.path, mode=self.mode, flush_s=self.flush_s, **self.options)
         except RecordingExists as error:
             fix = "leave out --new to resume it, or pass --overwrite"
             raise TickerkitError(f"{error.path} exists; {fix}") from None
@@ -176,4 +180,4 @@ def choose_output(
         raise UsageError("--out is empty; pass a file such as ticks.csv, a folder, or - for stdout")
     mode: Mode = "new" if new else "overwrite" if overwrite else "append"
     flush_s = FLUSH_S if flush_s is None else flush_s
-    return FileOutput(out, mode, {"flush_s": flush_s, "format": format, **options})
+    return FileOutput(out, mode, flush_s, {"format": format, **options})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ def watch_recording(
     ticks: int | None,
     *,
     is_quiet: bool = False,
+    beat: Callable[[], object] = lambda: None,
 ) -> bool:
     """Show the progress until the recording ends.
 
@@ -47,6 +49,7 @@ def watch_recording(
         for_s: ends the recording after this time; None for never.
         ticks: ends the recording after this number of ticks; None for never.
         is_quiet: whether stdout has ticks, so that nothing is drawn there.
+        beat: called several times a second.
 
     Returns:
         Whether the recorder failed to write at the end.
@@ -74,6 +77,7 @@ def watch_recording(
             )
             if server is not None:
                 raise_if_empty(server)
+            beat()
             if draws:
                 done = now - began if for_s else feed.log.stop
                 progress.update(task, completed=done, description=_format_state(feed, recorder))

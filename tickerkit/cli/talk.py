@@ -6,10 +6,10 @@ import codecs
 import contextlib
 import queue
 import socket
-import ssl
 import sys
 import time
 from collections.abc import Iterable
+from ssl import SSLContext, create_default_context
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 from urllib.parse import quote, urlsplit
 
@@ -18,9 +18,10 @@ from rich.text import Text
 
 from tickerkit.cli.exit_codes import FAILED
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.options import ServersToken, choose_token
+from tickerkit.cli.options import ServersToken, Ssl, choose_token
 from tickerkit.cli.terminal import console, escape_controls, print_line
 from tickerkit.errors import TickerkitError
+from tickerkit.net.tls import make_client_context
 from tickerkit.net.urls import complete_websocket_url, hide_secrets
 from tickerkit.runtime.threads import BackgroundThread, start_thread
 
@@ -59,6 +60,7 @@ def talk(
         bool, typer.Option("--frames", help="Show the header of each frame, too.")
     ] = False,
     token: ServersToken = None,
+    ssl: Ssl = None,
 ) -> None:
     """Type lines onto a websocket, and see every frame that comes.
 
@@ -73,7 +75,7 @@ def talk(
     if name:
         address += f"{'&' if '?' in address else '?'}name={quote(name, safe='')}"
     dialogue = Dialogue(address, shows_frames=frames, token=chosen)
-    talker = _Talker(address, dialogue)
+    talker = _Talker(address, dialogue, make_client_context(ssl))
     try:
         talker.run()
     except OSError as error:
@@ -97,11 +99,13 @@ class _Talker:
     Args:
         url: the address of the websocket.
         dialogue: the websocket.
+        context: the certificates to trust; None for those of the system.
     """
 
-    def __init__(self, url: str, dialogue: Dialogue) -> None:
+    def __init__(self, url: str, dialogue: Dialogue, context: SSLContext | None) -> None:
         self._url = url
         self._dialogue = dialogue
+        self._context = context
         self._items: queue.Queue[Item] = queue.Queue()
         self._socket: socket.socket | None = None
         self._reader: BackgroundThread | None = None
@@ -179,7 +183,7 @@ class _Talker:
                 (host, parts.port or PORTS[parts.scheme]), CONNECT_S
             )
             if parts.scheme == "wss":
-                context = ssl.create_default_context()
+                context = self._context or create_default_context()
                 connection = context.wrap_socket(connection, server_hostname=host)
             connection.settimeout(None)
         except OSError as error:

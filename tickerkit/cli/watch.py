@@ -21,9 +21,13 @@ from rich.text import Text
 from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.options import (
     Every,
+    RetryFor,
     ServersToken,
+    Ssl,
     Symbols,
+    check_connecting,
     choose_token,
+    parse_retry_for,
     parse_symbols,
     split_addresses,
 )
@@ -85,6 +89,8 @@ def watch(
     ] = None,
     every: Every = 10.0,
     token: ServersToken = None,
+    retry_for: RetryFor = None,
+    ssl: Ssl = None,
 ) -> None:
     """Show live prices in the terminal until Ctrl-C.
 
@@ -106,10 +112,18 @@ def watch(
     with ExitStack() as stack:
         urls, server = split_addresses(source), None
         if not is_websocket_url(source) and not HOST_AND_PORT.match(source):
+            check_connecting(retry_for, ssl)
             made = load_source(source, every, "an address such as ws://127.0.0.1:8000/")
             server = stack.enter_context(serve(made, port=0, every=every))
             urls = [server.url]
-        feed = connect(urls, symbols=wanted, keep=KEEP, token=choose_token(urls, token))
+        feed = connect(
+            urls,
+            symbols=wanted,
+            keep=KEEP,
+            token=choose_token(urls, token),
+            ssl=ssl,
+            retry_for=parse_retry_for(retry_for),
+        )
         stack.enter_context(feed)
         reader = QuoteReader(feed)
         alerts = AlertLines(feed, alert or (), past=server is not None)

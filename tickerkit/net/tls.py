@@ -90,7 +90,8 @@ def make_client_context(given: Trust | None) -> ssl.SSLContext | None:
 def find_permanent_problem(error: BaseException) -> str | None:
     """Return why a connection failed if trying again can't help, with the fix; otherwise None."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        fix = FIXES.get(error.verify_code, "pass ssl= with the path of a certificate to trust")
+        trust = "pass ssl= (or --ssl in a terminal) with the path of a certificate to trust"
+        fix = FIXES.get(error.verify_code, trust)
         return f"the server's certificate does not verify ({error.verify_message}); {fix}"
     if isinstance(error, ssl.SSLError) and error.reason in NOT_TLS:
         return "the server does not speak TLS; use ws:// instead of wss://"
