@@ -45,7 +45,7 @@ class Recorder:
         self.path = self._file.path
         error = "the disk is full" if lost else ""
         self.stats = {"written": 0, "bytes": 0, "gaps": 0, "files": 1, "lost": lost, "removed": 0}
-        self.stats["misfits"] = {}  # type: ignore[assignment]
+        self.stats |= {"behind": 0, "misfits": {}}  # type: ignore[dict-item]
         self.stats |= {"errors": lost, "last_error": error}  # type: ignore[dict-item]
 
     def stop(self) -> None:
