@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tickerkit.log import TickLog
+from tickerkit.log import Gap, TickLog
 from tickerkit.storage.recording_writer import RecordingWriter
 from tickerkit.ticks import UTC_NS, read_ticks
 
@@ -58,13 +59,13 @@ class Growing:
         self._writer = RecordingWriter(folder, clock=lambda: self.now, **how)
         self._writer.begin(self.log, 0)
 
-    def add(self, count: int, **columns: float) -> None:
-        """Record further ticks."""
+    def add(self, count: int, gaps: Sequence[Gap] = (), **columns: float) -> None:
+        """Record further ticks, and gaps."""
         frame = ticks(len(self.log) + 1, count, **columns)
         rows = frame.drop(columns=["seq", "received", "epoch"]).to_dict("records")
         self.log.append(read_ticks(rows), received=frame["received"].iloc[0].value)
         self.now += count
-        self._writer.take(self._reader.read(), lambda *_: [])
+        self._writer.take(self._reader.read(), lambda *_: list(gaps))
 
     def close(self) -> None:
         """Finish the recording."""

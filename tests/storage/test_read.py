@@ -154,3 +154,32 @@ def test_the_newest_rows_of_a_growing_recording_are_read(tmp_path: Path) -> None
     assert not warning.is_damaged
     pd.testing.assert_frame_equal(values(found), values(growing.log.frame()))
     growing.close()
+
+
+def test_files_that_cannot_have_rows_are_not_opened(tmp_path: Path) -> None:
+    """What a finished file says of its times and symbols is enough to leave it out."""
+    write_csv(ticks(1, 300), tmp_path / "ticks-20261129T000000Z.csv")
+    write_parquet(ticks(301, 300), tmp_path / "ticks-20261129T000001Z.parquet")
+    only = ticks(901, 300).assign(symbol=pd.Categorical(["MSFT"] * 300))
+    write_csv(only, tmp_path / "ticks-20261129T000002Z.csv")
+    whole = tk.read(tmp_path)
+    late = START + pd.Timedelta(301, "s")
+    nothing = tk.read(tmp_path, start="2027-01-01")
+    assert nothing.dtypes.astype("str").tolist() == whole.dtypes.astype("str").tolist()
+    assert nothing.empty
+    first = tmp_path / "ticks-20261129T000000Z.csv"
+    first.write_bytes(bytes(len(first.read_bytes())))  # reading it would be an error
+    assert tk.read(tmp_path, start=late, symbols="AAPL")["seq"].tolist() == [*range(303, 601, 3)]
+    assert tk.read(tmp_path, symbols="MSFT")["seq"].tolist() == [*range(901, 1201)]
+
+
+def test_a_column_of_files_without_rows_is_empty(tmp_path: Path) -> None:
+    """It is no misspelt one, although no row of the result has it."""
+    write_csv(ticks(1, 300, bid=1.5), tmp_path / "ticks-20261129T000000Z.csv")
+    write_csv(ticks(301, 300), tmp_path / "ticks-20261129T000001Z.csv")
+    late = START + pd.Timedelta(301, "s")
+    found = tk.read(tmp_path, start=late, columns=["seq", "bid"])
+    assert found["seq"].tolist() == list(range(301, 601))
+    assert found["bid"].isna().all()
+    with pytest.raises(tk.InvalidArgument):
+        tk.read(tmp_path, start=late, columns=["seq", "bit"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Sequence
 from datetime import date
@@ -18,6 +19,7 @@ from tickerkit.storage.between_files import Part, has_positions, order
 from tickerkit.storage.frame_builder import FrameBuilder
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
+from tickerkit.storage.outline import read_outline
 from tickerkit.storage.parquet.read import read_each
 from tickerkit.storage.partitions import in_order_of_arrival, partition_files
 from tickerkit.storage.paths import recording_name, recordings_in, working_path
@@ -39,6 +41,24 @@ class _Selection(NamedTuple):
     start: pd.Timestamp | None
     end: pd.Timestamp | None
     columns: list[str] | None
+
+    def may_have_rows(self, path: Path) -> bool:
+        """Return whether some rows of a file may be asked for, by what it says about itself."""
+        if self.symbols is None and self.start is None and self.end is None:
+            return True
+        try:
+            extent = read_outline(path).extent
+        except RecordingError:  # it is reported when the file is read
+            return True
+        if extent is None:
+            return True
+        known = extent.symbols
+        if self.symbols is not None and known is not None and not set(self.symbols) & set(known):
+            return False
+        if extent.start is None or extent.end is None:
+            return True
+        is_later = self.end is not None and extent.start >= self.end.value
+        return not is_later and (self.start is None or extent.end >= self.start.value)
 
     @property
     def needed(self) -> list[str] | None:
@@ -133,18 +153,20 @@ def read(
         _parse_columns(columns),
     )
     files = find_files(path)
-    found, problems = read_each(files, lambda file: _read_recording(file, asked))
+    chosen = list(filter(asked.may_have_rows, files)) or files[:1]
+    found, problems = read_each(chosen, lambda file: _read_recording(file, asked))
     for file, each in zip((each.part.path for each in found), found, strict=True):
         problems += [
             problem.within(file.name) if len(files) > 1 else problem for problem in each.problems
         ]
     ordered = [found[index].frame for index in order([each.part for each in found])]
-    names = {name for each in ordered for name in each.columns}
-    for name in asked.columns or ():
-        if name not in names:
-            expected = f"columns of the recording, such as {', '.join(_name_columns(files))}"
-            raise InvalidArgument("columns", name, expected)
-    frame = asked.narrow(combine_frames(ordered, consume=True))
+    if asked.columns is not None:
+        known = {str(name) for frame in ordered for name in frame.columns}
+        _check_columns(asked.columns, known, files)
+    frame = combine_frames(ordered, consume=True)
+    if asked.columns is not None:
+        # Without rows, a file has no part in the frame, but its columns exist.
+        frame = frame.reindex(columns=asked.columns)
     if problems:
         warnings.warn(RecordingWarning(Path(path), len(frame), problems), stacklevel=2)
     if units := {name: unit for each in found for name, unit in each.units.items()}:
@@ -181,10 +203,17 @@ def _parse_columns(columns: object) -> list[str] | None:
     return list(columns)
 
 
-def _name_columns(files: Sequence[Path]) -> list[str]:
-    """Return the columns of the first file that has any."""
-    pieces = (piece for file in files for piece in Scan(file).pieces())
-    return [str(name) for name in next(pieces).frame.columns]
+def _check_columns(columns: Sequence[str], known: set[str], files: Sequence[Path]) -> None:
+    """Check that columns are known, or that some file has them; raises `InvalidArgument`."""
+    if set(columns) <= known:
+        return
+    for file in files:
+        with contextlib.suppress(RecordingError):
+            known |= set(map(str, next(Scan(file).pieces()).frame.columns))
+    for name in columns:
+        if name not in known:
+            expected = f"columns of the recording: {', '.join(sorted(known))}"
+            raise InvalidArgument("columns", name, expected)
 
 
 def _read_recording(path: Path, asked: _Selection) -> _Found:
@@ -194,7 +223,8 @@ def _read_recording(path: Path, asked: _Selection) -> _Found:
         return _read_file(path, asked)
     columns = asked.columns and list(dict.fromkeys([*asked.columns, *ARRIVAL]))
     more = asked._replace(columns=columns)
-    each, problems = read_each(members, lambda file: _read_file(file, more))
+    chosen = list(filter(asked.may_have_rows, members)) or members[:1]
+    each, problems = read_each(chosen, lambda file: _read_file(file, more))
     problems += [problem for found in each for problem in found.problems]
     frame = combine_frames([found.frame for found in each], consume=True)
     if set(ARRIVAL) <= set(frame):

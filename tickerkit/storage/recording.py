@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from os import PathLike
@@ -22,7 +21,7 @@ from tickerkit.storage.scan import read_content
 from tickerkit.storage.sidecar import Sidecar, add_counts, read_sidecar
 from tickerkit.validation import check_path
 
-__all__ = ["Recording", "combine", "load", "read_gaps", "read_units", "select_part"]
+__all__ = ["Recording", "combine", "load", "read_units", "select_part"]
 
 
 class Recording(NamedTuple):
@@ -84,29 +83,6 @@ def load(path: str | PathLike[str]) -> Recording:
         content.states,
         sidecar.units,
     )
-
-
-def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:
-    """Read the list of the ticks that are missing in a recording.
-
-    Args:
-        path: a recording of any format.
-
-    Returns:
-        A frame with a row for each gap and the columns of `Feed.gaps`: `epoch`, `from` and `to`
-        (the first and last seq, inclusive; `to` is missing where it isn't known), `last_before`
-        and `first_after` (times of the ticks on both sides, UTC), `reason`.
-
-    Raises:
-        RecordingError: there is no such file, or it is not a recording.
-
-    Example:
-        >>> tk.read_gaps("ticks.csv")[["from", "to", "reason"]]
-    """
-    found = load(path)
-    if found.warning is not None:
-        warnings.warn(found.warning, stacklevel=2)
-    return found.gaps
 
 
 def read_units(path: Path) -> dict[str, str]:
