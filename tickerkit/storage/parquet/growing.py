@@ -110,6 +110,8 @@ class GrowingParquet:
             if len(frame):
                 self._hold(frame)
                 self.last = self._log.last
+            elif self._log.rows:  # a crash came before it could begin again
+                self._log.restart()
         self._rows.about.heads.append(self._log.head)
 
     # --- appending ----------------------------------------------------------------------------
@@ -242,7 +244,10 @@ class GrowingParquet:
         """The size in bytes that the Parquet file would have if it ended now, about."""
         rows, size = self._measured
         if self._waiting_rows > 2 * rows:
-            rows, size = self._waiting_rows, encode(to_table(combine_frames(self._waiting))).size
+            encoded = encode(to_table(combine_frames(self._waiting)))
+            # A file that has rows has a footer already.
+            size = len(encoded.data) if self._rows.file.rows else encoded.size
+            rows = self._waiting_rows
             self._measured = rows, size
         return self._rows.file.size + (size * self._waiting_rows // rows if rows else 0)
 

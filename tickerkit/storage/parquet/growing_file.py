@@ -83,6 +83,7 @@ class GrowingFile:
         self.schema: pa.Schema | None = None
         self.rows, self._end = 0, len(MAGIC)
         self._columns, self._groups = b"", list[bytes]()
+        self._footer_bytes = 0
         self._known = _identify(self.path)
         if self._known is not None:
             try:
@@ -94,6 +95,7 @@ class GrowingFile:
                 raise RecordingError(self.path, problem) from None
             self._columns, self._groups = footer.schema, footer.groups
             self.rows, self._end = footer.rows, footer.start
+            self._footer_bytes = self._known[2] - footer.start
         # Where the row groups of the visible file end, and those of the hidden one.
         self._published = self._end
         self._written = 0
@@ -146,6 +148,7 @@ class GrowingFile:
         self._keep_visible()
         self._hidden.replace(self.path)
         before, self._published = self._published, self._end
+        self._footer_bytes = len(footer)
         self._known, self._added, self._written = _identify(self.path), [], 0
         with contextlib.suppress(OSError):
             self._last.replace(self._hidden)
@@ -206,13 +209,14 @@ class GrowingFile:
 
     @property
     def size(self) -> int:
-        """The size of the row groups in bytes."""
-        return self._end
+        """The size of the file in bytes, with rows that are not published."""
+        return self._end + self._footer_bytes
 
     @property
     def size_on_disk(self) -> int:
         """The size of both copies in bytes."""
-        return self._published + self._written
+        copies = 2 if self._written else 1
+        return self._published + self._written + copies * self._footer_bytes
 
     def close(self) -> None:
         """Remove the hidden copy, and rows that are not published with it; idempotent."""
