@@ -347,6 +347,17 @@ def test_table_fits_the_terminal(server: tk.TickServer) -> None:
         assert command.end() == 0
 
 
+def test_resized_terminal_is_drawn_anew(server: tk.TickServer) -> None:
+    """Nothing of the old table stays, and the new one is as wide as the terminal."""
+    server.publish(trade("AAPL", 187.25, size=100))
+    with Command("watch", server.url, terminal=24) as command:
+        command.until(r"symbol +price +size +time \(UTC\) +ticks")
+        command.resize(24, 30)
+        command.until(r"\x1b\[2J\x1b\[H", stream="out")
+        command.until(r"symbol +price\s+─+\s+AAPL +187\.25\s+●")
+        assert command.end() == 0
+
+
 def test_time_of_another_day_has_its_date(server: tk.TickServer) -> None:
     """A replay of last year doesn't look like today."""
     server.publish(trade("AAPL", 1, time="2020-01-02T03:04:05.678Z"))

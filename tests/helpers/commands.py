@@ -68,15 +68,21 @@ class Command:
             reader.start()
 
     def _open_terminal(self, rows: int) -> int:
-        import fcntl
         import pty
+
+        ours, theirs = pty.openpty()
+        self._stdout: IO[bytes] = os.fdopen(ours, "rb", buffering=0)
+        self.resize(rows, 80)
+        return theirs
+
+    def resize(self, rows: int, columns: int) -> None:
+        """Give the terminal another size."""
+        import fcntl
         import struct
         import termios
 
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
-        self._stdout: IO[bytes] = os.fdopen(ours, "rb", buffering=0)
-        return theirs
+        size = struct.pack("HHHH", rows, columns, 0, 0)
+        fcntl.ioctl(self._stdout.fileno(), termios.TIOCSWINSZ, size)
 
     def _read(self, stream: IO[bytes], name: str) -> None:
         with stream:

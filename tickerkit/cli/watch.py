@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
@@ -12,7 +11,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -31,6 +29,7 @@ from tickerkit.cli.options import (
     parse_symbols,
     split_addresses,
 )
+from tickerkit.cli.quote_table import MAX_NUMBERS, format_named_number, format_quote_table
 from tickerkit.cli.source import load_source
 from tickerkit.cli.terminal import (
     console,
@@ -40,11 +39,9 @@ from tickerkit.cli.terminal import (
     is_live,
     print_error,
 )
-from tickerkit.formatting import format_count, format_measure, format_number, format_time
+from tickerkit.formatting import format_count, format_number
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tickerkit.cli.alerts import AlertLines
     from tickerkit.cli.quotes import Quote, QuoteReader
     from tickerkit.feed import Feed
@@ -61,9 +58,6 @@ KEEP = 500_000
 OTHER_LINES = 7
 # Lines of the last error of a source.
 ERROR_LINES = 2
-# Of a symbol without a price, at most so many numbers are shown.
-MAX_NUMBERS = 4
-MOVES = {1: ("▲", "green"), -1: ("▼", "red"), 0: (" ", "default")}
 
 
 def watch(
@@ -153,81 +147,40 @@ def _is_over(reader: QuoteReader, alerts: AlertLines) -> bool:
 
 def _draw_table(reader: QuoteReader, server: TickServer | None, alerts: AlertLines) -> None:
     """Draw a live table; the last one stays on the terminal, and the alerts above it."""
+    while not _draw_at_one_size(reader, server, alerts):
+        # A terminal breaks the lines of a table anew when it gets narrower, so that no one knows
+        # how many there are to draw over.
+        console.clear()
+
+
+def _draw_at_one_size(reader: QuoteReader, server: TickServer | None, alerts: AlertLines) -> bool:
+    """Draw until the terminal has another size; return True if nothing more comes."""
+    size = console.size
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        while True:
+        while console.size == size:
             # Read before the last drawing, which then shows everything.
             is_over = _is_over(reader, alerts)
             for line in alerts.read():
                 live.console.print(Text(line, style="yellow"))
             others = OTHER_LINES if server is None else OTHER_LINES + ERROR_LINES
-            max_rows = max(console.height - others, 1)
+            max_rows = max(size.height - others, 1)
             live.update(_format_screen(reader, max_rows, server), refresh=True)
             if is_over or interrupt.wait(DRAW_S):
-                return
+                return True
+    return False
 
 
 def _format_screen(reader: QuoteReader, max_rows: int, server: TickServer | None) -> RenderableType:
     quotes = reader.read(max_rows)
     parts: list[RenderableType] = []
     if quotes:
-        parts.append(_format_table(quotes, reader.feed.units))
+        parts.append(format_quote_table(quotes, reader.feed.units, console.width))
     if (more := len(reader.feed.log.symbols()) - len(quotes)) > 0:
         parts.append(Text(f" … and {more:,} more; --symbols chooses", style="dim"))
     parts.append(_format_feed(reader.feed))
     if server is not None and (error := server.stats["last_error"]):
         parts.append(Text(escape_controls(error), style="yellow"))
     return Group(*parts)
-
-
-def _format_table(quotes: list[Quote], units: Mapping[str, str]) -> Table:
-    has_quotes = any(quote.bid == quote.bid or quote.ask == quote.ask for quote in quotes)
-    # Only if no symbol has a price, other numbers have columns: the terminal is narrow.
-    found = dict.fromkeys(name for quote in quotes for name in quote.numbers)
-    names = list(found)[:MAX_NUMBERS] if all(quote.numbers for quote in quotes) else []
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=True, show_edge=False)
-    table.add_column("symbol", no_wrap=True, overflow="ellipsis", max_width=16)
-    columns = names or ["price", "size", *(["bid", "ask"] if has_quotes else [])]
-    for name in (*columns, "time (UTC)", "ticks"):
-        title = f"{name} ({units[name]})" if name in units else name
-        header = Text(escape_controls(title), no_wrap=True, overflow="ellipsis")
-        table.add_column(header, justify="right", no_wrap=True)
-    for quote in quotes:
-        sides = [quote.bid, quote.ask] if has_quotes else []
-        values = [Text(format_measure(quote.numbers.get(name, math.nan))) for name in names] or [
-            Text(_format_value(quote, units)),
-            Text(format_number(quote.size)),
-            *(Text(format_number(side, 2)) for side in sides),
-        ]
-        arrow, colour = MOVES[quote.move]
-        moved = names.index(quote.column) if names and quote.column in names else 0
-        values[moved] = Text(f"{values[moved]} {arrow}", style=colour)
-        table.add_row(
-            Text(escape_controls(quote.symbol), style="bold"),
-            *values,
-            _format_clock(quote.time),
-            f"{quote.ticks:,}",
-        )
-    return table
-
-
-def _format_value(quote: Quote, units: Mapping[str, str]) -> str:
-    """Return a symbol's price; without one, its first number with its name and unit."""
-    if quote.numbers:
-        return _format_number(quote.column, quote.value, units)
-    return format_number(quote.price, 2)
-
-
-def _format_number(name: str, value: float, units: Mapping[str, str]) -> str:
-    """Return a number with the name of its column, and its unit if it has one."""
-    unit = f" {escape_controls(units[name])}" if name in units else ""
-    return f"{escape_controls(name)} {format_measure(value)}{unit}"
-
-
-def _format_clock(moment: pd.Timestamp) -> str:
-    """Return the time of day with milliseconds; for another day, date and time."""
-    if moment.date() == type(moment).now("UTC").date():
-        return format_time(moment, date=False, decimals=3)
-    return format_time(moment)
 
 
 def _format_feed(feed: Feed) -> Table:
@@ -275,7 +228,7 @@ def _format_price(quote: Quote, units: Mapping[str, str]) -> str:
     symbol = escape_controls(quote.symbol)
     if quote.numbers:
         numbers = [*quote.numbers.items()][:MAX_NUMBERS]
-        texts = [_format_number(name, value, units) for name, value in numbers]
+        texts = [format_named_number(name, value, units) for name, value in numbers]
         return " ".join([symbol, *texts])
     if quote.price == quote.price:
         return f"{symbol} {format_number(quote.price, 2)}"
