@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from recorded import START, Growing, ticks, values
 
@@ -183,3 +184,19 @@ def test_a_column_of_files_without_rows_is_empty(tmp_path: Path) -> None:
     assert found["bid"].isna().all()
     with pytest.raises(tk.InvalidArgument):
         tk.read(tmp_path, start=late, columns=["seq", "bit"])
+
+
+def test_row_groups_that_cannot_have_rows_are_not_opened(tmp_path: Path) -> None:
+    """Their statistics are enough: damage in another row group is not even noticed."""
+    path, frame = tmp_path / "ticks.parquet", ticks(1, 300_000)
+    frame["symbol"] = pd.Categorical(["AAPL"] * 200_000 + ["MSFT"] * 100_000)
+    write_parquet(frame, path)
+    group = pq.read_metadata(path).row_group(0).column(3)
+    data = bytearray(path.read_bytes())
+    data[group.data_page_offset + 1_000] ^= 4
+    path.write_bytes(data)
+    late = frame["time"].iloc[250_000]
+    assert tk.read(path, start=late, columns=["seq"])["seq"].tolist() == [*range(250_001, 300_001)]
+    assert tk.read(path, symbols="MSFT")["seq"].tolist() == [*range(200_001, 300_001)]
+    with pytest.warns(tk.RecordingWarning):
+        assert len(tk.read(path, symbols="AAPL")) == 200_000 - 131_072

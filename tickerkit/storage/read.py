@@ -16,6 +16,7 @@ import pandas as pd
 from tickerkit.errors import InvalidArgument, InvalidType, Problem, RecordingError, RecordingWarning
 from tickerkit.log import Position, gap_frame, select
 from tickerkit.storage.between_files import Part, has_positions, order
+from tickerkit.storage.bounds import Bounds
 from tickerkit.storage.frame_builder import FrameBuilder
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
@@ -35,56 +36,41 @@ ARRIVAL = ("epoch", "seq", "received")
 
 
 class _Selection(NamedTuple):
-    """The rows and columns that are asked for; None for all."""
+    """The rows and columns that are asked for; None for all columns."""
 
-    symbols: list[str] | None
-    start: pd.Timestamp | None
-    end: pd.Timestamp | None
+    bounds: Bounds
     columns: list[str] | None
-
-    def may_have_rows(self, path: Path) -> bool:
-        """Return whether some rows of a file may be asked for, by what it says about itself."""
-        if self.symbols is None and self.start is None and self.end is None:
-            return True
-        try:
-            extent = read_outline(path).extent
-        except RecordingError:  # it is reported when the file is read
-            return True
-        if extent is None:
-            return True
-        known = extent.symbols
-        if self.symbols is not None and known is not None and not set(self.symbols) & set(known):
-            return False
-        if extent.start is None or extent.end is None:
-            return True
-        is_later = self.end is not None and extent.start >= self.end.value
-        return not is_later and (self.start is None or extent.end >= self.start.value)
 
     @property
     def needed(self) -> list[str] | None:
         """The columns to read; None for all."""
         if self.columns is None:
             return None
-        of_rows = [*(SYMBOL_NAMES if self.symbols is not None else ()), "time"]
+        of_rows = [*(SYMBOL_NAMES if self.bounds.symbols is not None else ()), "time"]
         return list(dict.fromkeys([*self.columns, *of_rows, *ARRIVAL]))
+
+    def may_have_rows(self, path: Path) -> bool:
+        """Return whether some rows of a file may be asked for, by what it says about itself."""
+        if self.bounds == Bounds():
+            return True
+        try:
+            extent = read_outline(path).extent
+        except RecordingError:  # it is reported when the file is read
+            return True
+        return extent is None or not self.bounds.exclude(extent)
 
     def apply(self, path: Path, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the rows asked for, with all their columns."""
-        by_time = self.start is not None or self.end is not None
-        if by_time and ("time" not in frame or frame["time"].dtype.kind != "M"):
+        symbols, start, end = self.bounds
+        if self.bounds.by_time and ("time" not in frame or frame["time"].dtype.kind != "M"):
             raise RecordingError(path, "it has no column `time`; read it without start and end")
-        if self.symbols is not None:
+        if symbols is not None:
             name = symbol_field(frame) or "symbol"
             if frame[name].dtype.kind in "iuf":  # as in a file of another program
                 frame = frame.assign(**{name: frame[name].astype("str")})
-        return select(
-            frame,
-            gap_frame([]),
-            symbols=self.symbols,
-            start=self.start,
-            end=self.end,
-            complete=False,
-        )[0]
+        return select(frame, gap_frame([]), symbols=symbols, start=start, end=end, complete=False)[
+            0
+        ]
 
     def narrow(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return only the columns asked for; those that are missing are left out."""
@@ -146,12 +132,12 @@ def read(
     Example:
         >>> tk.read("captures/", symbols="AAPL", start="2026-11-29", columns=["time", "price"])
     """
-    asked = _Selection(
+    bounds = Bounds(
         parse_symbols("symbols", symbols, min_count=0),
         parse_time("start", start),
         parse_time("end", end),
-        _parse_columns(columns),
     )
+    asked = _Selection(bounds, _parse_columns(columns))
     files = find_files(path)
     chosen = list(filter(asked.may_have_rows, files)) or files[:1]
     found, problems = read_each(chosen, lambda file: _read_recording(file, asked))
@@ -235,7 +221,7 @@ def _read_recording(path: Path, asked: _Selection) -> _Found:
 
 def _read_file(path: Path, asked: _Selection) -> _Found:
     """Read what is asked for of one file."""
-    scan = Scan(path, asked.needed)
+    scan = Scan(path, asked.needed, bounds=asked.bounds)
     builder = FrameBuilder()
     first, lowest = None, 0
     for piece in scan.pieces():

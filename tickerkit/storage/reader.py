@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tickerkit.errors import Problem
+from tickerkit.storage.bounds import Bounds
 from tickerkit.storage.content import Content, RowLabels
 from tickerkit.storage.frame_builder import FrameBuilder
 from tickerkit.storage.memory import check_size
@@ -42,6 +43,7 @@ class Reader:
         states: the states of a venue's subscriptions; see `RawSource`.
         share: how much of the file was read so far, 0 to 1.
         is_empty: whether the file surely has no rows.
+        bounds: ticks outside them may be left out; None for all ticks.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Reader:
         self._chosen = None if columns is None else list(columns)
         self.own, self.torn_bytes, self.share = True, 0, 0.0
         self.is_empty = False
+        self.bounds: Bounds | None = None
         self.sidecar, self.labels = Sidecar(), RowLabels()
         self.problems: list[Problem] = []
         self.states: Sequence[tuple[int, dict[str, Any]]] = ()

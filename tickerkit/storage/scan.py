@@ -10,6 +10,7 @@ import pandas as pd
 
 from tickerkit.errors import Problem, RecordingError, RecordingWarning
 from tickerkit.formatting import format_value
+from tickerkit.storage.bounds import Bounds
 from tickerkit.storage.chain import open_csv
 from tickerkit.storage.content import Content, RowLabels
 from tickerkit.storage.csv.foreign import REQUIRED
@@ -76,6 +77,7 @@ class Scan:
         path: a recording of any format, as for `load`.
         columns: the columns to read; those that the file lacks are left out. None for all.
         max_rows: the most rows of a piece.
+        bounds: ticks outside them may be left out, where that saves time.
 
     Attributes:
         path: the file.
@@ -97,13 +99,18 @@ class Scan:
     """
 
     def __init__(
-        self, path: Path, columns: Sequence[str] | None = None, max_rows: int = ROWS_AT_ONCE
+        self,
+        path: Path,
+        columns: Sequence[str] | None = None,
+        max_rows: int = ROWS_AT_ONCE,
+        bounds: Bounds | None = None,
     ) -> None:
         self.path = path
         self.rows = 0
         # The number of the first row of each piece so far.
         self._starts: list[int] = []
         self._reader = _open(path, columns, max_rows)
+        self._reader.bounds = bounds
 
     def pieces(self, first: int = 0) -> Iterator[Piece]:
         """Yield the pieces, beginning with that of number `first`.

@@ -102,6 +102,9 @@ class ParquetReader(Reader):
         error: BaseException | None = None
         number, is_any = sum(groups[:first]), first > 0
         for group in range(first, len(groups)):
+            if self._is_left_out(group):
+                number, is_any = number + groups[group], True
+                continue
             if row > self._starts[-1][0]:
                 self._starts.append((row, group))
             begun = row
@@ -116,6 +119,12 @@ class ParquetReader(Reader):
             number += groups[group]
         if error is not None and not is_any:
             raise pa.ArrowInvalid(str(error))
+
+    def _is_left_out(self, group: int) -> bool:
+        """Return whether none of a row group's ticks is asked for, by its statistics."""
+        if self.bounds is None or not self.own:
+            return False
+        return self.bounds.exclude_group(lambda name: self._statistics(group, name))
 
     def _read_group(self, group: int) -> Iterator[pa.Table]:
         if self.metadata.row_group(group).num_rows <= MAX_GROUP_ROWS:
