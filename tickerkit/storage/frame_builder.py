@@ -10,10 +10,12 @@ import pandas as pd
 
 __all__ = ["FrameBuilder"]
 
-# An array grows by half. Its pages take no memory before they are written to.
+# An array grows by half, or to the rows that are expected and some more: to grow once more, shortly
+# before the end, would need the memory of a column twice. What isn't written to takes no memory.
 GROWTH = 1.5
-# The rest of the rows may be fewer than the rows so far let expect: no further than this at once.
-MAX_GROWTH = 4
+SPARE = 1.1
+# The rows so far may let expect too many: an array grows no further than this at once.
+MAX_GROWTH = 64
 # Of smaller arrays the unused end is cut off by a copy.
 MAX_COPIED_BYTES = 2**22
 # With so many categories, codes need the next wider type.
@@ -86,7 +88,7 @@ class _Growing:
     def extend(self, values: Array, expected: int) -> None:
         stop = self.rows + len(values)
         if stop > len(self._data):
-            wanted = min(expected, MAX_GROWTH * stop)
+            wanted = min(int(SPARE * expected), MAX_GROWTH * stop)
             self._move(max(wanted, int(GROWTH * stop)), self._data.dtype)
         self._data[self.rows : stop] = values
         self.rows = stop

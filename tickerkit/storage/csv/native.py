@@ -23,7 +23,7 @@ __all__ = ["EMPTY_IS_NULL", "NativeReader", "orders_of", "types_of"]
 
 PART_BYTES = 2**20
 # Blocks larger than this are read in parallel.
-PARALLEL_BYTES = 4 * PART_BYTES
+PARALLEL_BYTES = 2 * PART_BYTES
 # The type of a column by its kind. That of a number or of any kind depends on its values.
 TYPES: dict[str, Any] = {
     "int": INT,

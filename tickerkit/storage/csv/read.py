@@ -52,7 +52,7 @@ OWN_KINDS = {
     "epoch": "text",
 }
 OWN_HEADER = list(OWN_KINDS)
-BYTES_AT_ONCE = 8_000_000
+BYTES_AT_ONCE = 4_000_000
 # No line of a recording is longer. A quote without an end after this many bytes is a flipped bit.
 MAX_LINE_BYTES = 2_000_000
 # Text of this size without a line break is not a damaged line.
@@ -67,7 +67,7 @@ def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
     A recording comes back as the frame that was written. Lines that can't be read (cut off by a
     crash, or with a flipped bit) are left out, and a `RecordingWarning` lists them. It also lists
     the rows that, by the checksums in the sidecar, have changed since they were written. A million
-    rows take a fifth of a second; besides the frame, some 8 MB of the file are in memory.
+    rows take a fifth of a second; besides the frame, some 4 MB of the file are in memory.
 
     In another program's file, columns keep their names, and `time` may have any form that a tick's
     time may have. A text column becomes numbers if a float64 holds every value exactly. It stays
