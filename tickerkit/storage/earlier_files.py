@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from tickerkit.errors import RecordingError
-from tickerkit.log import Gap, Position, gaps_from_frame
+from tickerkit.log import Gap, Position
 from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.csv.parts import parts_of
 from tickerkit.storage.files import is_locked
@@ -15,7 +17,7 @@ from tickerkit.storage.parquet.finish import from_csv
 from tickerkit.storage.parquet.read import read_metadata
 from tickerkit.storage.partitions import partition_files
 from tickerkit.storage.paths import Naming, working_path
-from tickerkit.storage.recording import load
+from tickerkit.storage.scan import Scan
 from tickerkit.storage.sidecar import End, Sidecar, read_sidecar
 
 __all__ = [
@@ -112,7 +114,7 @@ def _reach(end: End, gaps: Iterable[Gap]) -> int:
 
 
 def _read_end(path: Path, about: Sidecar) -> tuple[End, list[Gap]]:
-    """Return the last row of a file, and its gaps; only an unfinished file is read whole."""
+    """Return the last row of a file, and its gaps; only an unfinished file is read to its end."""
     written = working_path(path) if working_path(path).exists() else path
     if written == path and partition_files(path) and about.end is not None:
         return about.end, about.gaps
@@ -121,8 +123,11 @@ def _read_end(path: Path, about: Sidecar) -> tuple[End, list[Gap]]:
     end, is_whole = about.end, len(parts_of(written)) == 1
     if is_whole and end is not None and end.size in (0, written.stat().st_size):
         return end, about.gaps
-    found = load(path)
-    return End.from_frame(found.frame), gaps_from_frame(found.gaps)
+    scan, end = Scan(path, ["seq", "epoch", "time"]), End(0)
+    for piece in scan.pieces():
+        if len(piece.frame):
+            end = End.from_frame(piece.frame)
+    return msgspec.structs.replace(end, rows=scan.rows), scan.sidecar.gaps
 
 
 def leave_out_open(abouts: Mapping[Path, Sidecar]) -> dict[Path, Sidecar]:

@@ -61,6 +61,7 @@ __all__ = [
     "Partition",
     "Sidecar",
     "Units",
+    "WordCollector",
     "add_counts",
     "encode_lines",
     "merge_kinds",
@@ -140,6 +141,34 @@ def merge_words(
         name: list(dict.fromkeys([*earlier.get(name, ()), *words])) for name, words in later.items()
     }
     return {name: words for name, words in merged.items() if len(words) <= MAX_WORDS}
+
+
+class WordCollector:
+    """Collects the categories of text columns from rows that come piece by piece."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[str, None]] = {}
+        # Columns with too many: the order of their first rows serves.
+        self._full: set[str] = set()
+
+    def add(self, columns: Columns) -> None:
+        """Add the categories of more rows."""
+        texts = {name for name, kind in columns.kinds.items() if kind == "text"}
+        self._full |= texts - set(columns.words)
+        for name, words in columns.words.items():
+            found = self._found.setdefault(name, {})
+            if name not in self._full:
+                found.update(dict.fromkeys(words))
+                if len(found) > MAX_WORDS:
+                    self._full.add(name)
+
+    def ordered(self, known: Mapping[str, list[str]]) -> dict[str, list[str]]:
+        """Return the categories by column, in a known order if that has all of them."""
+        return {
+            name: list(known[name]) if found.keys() <= set(known.get(name, ())) else list(found)
+            for name, found in self._found.items()
+            if name not in self._full
+        }
 
 
 class Block(msgspec.Struct, tag="block"):

@@ -20,7 +20,7 @@ from tickerkit.errors import RecordingError, RecordingExists
 from tickerkit.formatting import format_size
 from tickerkit.log import Gap, Position
 from tickerkit.storage.csv.parts import parts_of, prepare_part, remove_parts
-from tickerkit.storage.csv.read import read_part
+from tickerkit.storage.csv.read import CsvReader
 from tickerkit.storage.csv.text import csv_lines
 from tickerkit.storage.extent import Extent, ExtentBuilder
 from tickerkit.storage.files import (
@@ -40,6 +40,7 @@ from tickerkit.storage.sidecar import (
     Misfits,
     Sidecar,
     Units,
+    WordCollector,
     encode_lines,
     merge_kinds,
     merge_words,
@@ -115,7 +116,8 @@ class CsvFile:
         self.escape_formulas = False
         self._open(parts[-1] if parts else self.path)
         if not self._end.epoch and len(parts) > 1:  # a crash came before the part had a row
-            self._end = End.from_frame(read_part(parts[-2]).frame)
+            for piece in CsvReader(parts[-2], ["seq", "epoch", "time"]).pieces():
+                self._end = End.from_frame(piece) if len(piece) else self._end
 
     def _open(self, part: Path) -> None:
         """Open the file of a part, or create it."""
@@ -153,7 +155,15 @@ class CsvFile:
 
     def _resume(self) -> None:
         """Read the existing file, and cut off an incomplete line at its end."""
-        content = read_part(self._part)
+        content = CsvReader(self._part, alone=False)
+        columns, words = Columns({}), WordCollector()
+        for piece in content.pieces():
+            columns = Columns.from_frame(piece)
+            words.add(columns)
+            self._extent.add(piece)
+            self.rows += len(piece)
+            if len(piece):
+                self._end = msgspec.structs.replace(End.from_frame(piece), rows=self.rows)
         if not content.own:
             problem = "it is not a tickerkit recording; record to another file"
             raise RecordingError(self.path, problem, "appended to")
@@ -161,31 +171,27 @@ class CsvFile:
         if kinds & {"damaged", "undecodable", "changed"}:
             problem = f"{'; '.join(map(str, content.problems))}; record to another file"
             raise RecordingError(self.path, problem, "appended to")
-        frame, sidecar = content.frame, content.sidecar
+        sidecar = content.sidecar
         compressed = compression_of(self.path) is not None
         if "torn" in kinds and compressed:
             self._cut_member()
         else:
             self._file.cut(self._file.size - content.torn_bytes)
         # The checksums of text that is no longer there go.
-        blocks = [block for block in sidecar.blocks if block.rows <= len(frame)]
+        blocks = [block for block in sidecar.blocks if block.rows <= self.rows]
         if not compressed:
             blocks = [block for block in blocks if block.size <= self._file.size]
         if len(blocks) < len(sidecar.blocks):
             self._write_sidecar_again(sidecar, blocks)
         else:
             self._sidecar.cut(sidecar.size)
-        self.rows = len(frame)
-        self._end = End.from_frame(frame)
-        self._extent.add(frame)
         self.escape_formulas = sidecar.escape_formulas
         self.last_gap = sidecar.gaps[-1] if sidecar.gaps else None
         self._units = dict(sidecar.units)
         if self._file.size:  # else the header was cut off as well
-            columns = Columns.from_frame(frame)
             self.names = list(columns.kinds)
             self._kinds = dict(sidecar.columns.kinds or columns.kinds)
-            self._earlier_words = self._words = columns.words
+            self._earlier_words = self._words = words.ordered(sidecar.columns.words)
             # Later appends may bring more categories, so `close` writes them all.
             self._pending.append(Columns(dict(self._kinds)))
         self._text = self._covered = blocks[-1].size if blocks else 0
