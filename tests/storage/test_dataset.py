@@ -120,6 +120,25 @@ def test_a_growing_recording_is_shown_as_it_was(tmp_path: Path, name: str) -> No
     pd.testing.assert_frame_equal(in_order(data)[[*TYPES]], before)
 
 
+def test_row_groups_that_come_later_are_not_in_a_data_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that have moved from the CSV to the Parquet file since then are not there twice."""
+    monkeypatch.setattr("tickerkit.storage.parquet.growing.MAX_WAIT_S", 0.0)
+    growing = Growing(tmp_path / "t.parquet")
+    growing.add(5_000)
+    growing.add(100)
+    with pytest.warns(tk.RecordingWarning):
+        data = tk.dataset(tmp_path / "t.parquet")
+    before = values(growing.log.frame())
+    growing.add(5_000)
+    growing.add(100)
+    assert pq.read_metadata(tmp_path / "t.parquet").num_rows > 5_100
+    pd.testing.assert_frame_equal(in_order(data)[[*TYPES]], before)
+    growing.close()
+    pd.testing.assert_frame_equal(in_order(data)[[*TYPES]], before)
+
+
 def test_a_file_that_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     """One warning names it; queries answer for all others."""
     write_csv(ticks(1), tmp_path / "a.csv")

@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
 from recorded import Growing
 
@@ -152,6 +153,24 @@ def test_others_read_a_csv_that_grows(tmp_path: Path, read: Callable[[str], Sums
         growing.add(100, bid=2.5)
         found = read(str(tmp_path / "t.csv"))
         assert (found.rows, found.prices) == expected(growing.log.frame())[:2]
+    growing.close()
+
+
+def test_others_read_a_parquet_file_that_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two ticks, all of them read the same first rows, and no program needs the rest."""
+    monkeypatch.setattr("tickerkit.storage.parquet.growing.MAX_WAIT_S", 0.0)
+    growing = Growing(tmp_path / "t.parquet")
+    visible = 0
+    for _ in range(3):
+        growing.add(5_000, bid=2.5)
+        growing.add(10, bid=2.5)
+        before, visible = visible, pq.read_metadata(tmp_path / "t.parquet").num_rows
+        assert before < visible <= len(growing.log)
+        for read in READERS:
+            found = read(str(tmp_path / "t.parquet"))
+            assert found == expected(growing.log.frame().head(visible)), read.__name__
     growing.close()
 
 
