@@ -15,8 +15,12 @@ from tickerkit.errors import RecordingError
 from tickerkit.storage import CsvFile, load, write_csv, write_jsonl, write_parquet
 from tickerkit.storage.frame_builder import FrameBuilder
 from tickerkit.storage.frames import combine_frames
+from tickerkit.storage.parquet.write import write_partitions
+from tickerkit.storage.partitions import RECORDING
+from tickerkit.storage.paths import working_path
 from tickerkit.storage.raw_lines import connected_line, frame_line
 from tickerkit.storage.scan import Piece, Scan
+from tickerkit.storage.sidecar import Head, Sidecar
 
 T0 = 1_763_000_000_123_456_789
 ROWS = 200
@@ -150,6 +154,50 @@ def test_parts_of_a_csv_recording_are_scanned_as_one(
     again = list(scan.pieces(4))
     assert [piece.row for piece in again] == [piece.row for piece in found[4:]]
     pd.testing.assert_frame_equal(again[0].frame, found[4].frame)
+
+
+@pytest.mark.parametrize("columns", [None, ["price"], ["symbol", "seq"]])
+@pytest.mark.parametrize("has_parquet", [True, False])
+def test_unfinished_parquet_is_scanned_with_its_newest_rows(
+    tmp_path: Path, columns: list[str] | None, has_parquet: bool
+) -> None:
+    """Rows that are in the Parquet file and in the CSV beside it come once."""
+    path, frame = tmp_path / "t.parquet", make_frame()
+    if has_parquet:
+        write(frame.iloc[:100], path)
+    with CsvFile(working_path(path)) as file:
+        file.append(frame.iloc[80 if has_parquet else 0 :])
+    scan, found = pieces(path, columns)
+    wanted = frame if columns is None else frame[columns]
+    pd.testing.assert_frame_equal(combine_frames([piece.frame for piece in found]), wanted)
+    assert [problem.kind for problem in scan.problems] == ["unfinished"]
+    whole = load(path)
+    assert whole.warning is not None
+    assert whole.warning.problems == scan.problems
+    again = list(scan.pieces(4))
+    assert [piece.row for piece in again] == [piece.row for piece in found[4:]]
+
+
+@pytest.mark.parametrize("columns", [None, ["price"], ["symbol", "seq"]])
+def test_partitions_are_scanned_in_the_order_of_arrival(
+    tmp_path: Path, columns: list[str] | None
+) -> None:
+    """As one recording; a file that can't be read is left out."""
+    path, frame = tmp_path / RECORDING / "t.parquet", make_frame()
+    frame["symbol"] = frame["symbol"].cat.rename_categories(["A", "B", "C"])
+    write_partitions(frame, path, Sidecar(heads=[Head(1)]), ("day", "symbol"))
+    scan, found = pieces(path, columns)
+    whole = load(path).frame
+    wanted = whole if columns is None else whole[columns]
+    back = combine_frames([piece.frame for piece in found])
+    pd.testing.assert_frame_equal(back, wanted, check_categorical=False)
+    assert (scan.problems, scan.own) == ([], True)
+    again = list(scan.pieces(4))
+    pd.testing.assert_frame_equal(again[0].frame, found[4].frame)
+    next(tmp_path.glob("*/symbol=A/*")).write_bytes(b"none")
+    scan, found = pieces(path, columns)
+    assert [problem.kind for problem in scan.problems] == ["damaged"]
+    assert scan.rows == (frame["symbol"] != "A").sum()
 
 
 def test_raw_frames_are_scanned(tmp_path: Path) -> None:

@@ -18,11 +18,13 @@ from tickerkit.storage.csv.read import read_file
 from tickerkit.storage.jsonl import JsonLinesReader, is_tick_lines, read_jsonl
 from tickerkit.storage.parquet.read import read_parquet_file
 from tickerkit.storage.parquet.reader import ParquetReader
+from tickerkit.storage.partition_reader import PartitionReader
 from tickerkit.storage.partitions import partition_files
 from tickerkit.storage.paths import is_jsonl, working_path
 from tickerkit.storage.raw import read_raw
 from tickerkit.storage.reader import ROWS_AT_ONCE, Reader, WholeReader
 from tickerkit.storage.sidecar import Sidecar
+from tickerkit.storage.unfinished import open_unfinished
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS
 from tickerkit.ticks.fields import may_have_value, symbol_field
 
@@ -171,8 +173,10 @@ class Scan:
 def _open(path: Path, columns: Sequence[str] | None, max_rows: int) -> Reader:
     """Return the reader of a recording's format."""
     if path.suffix == ".parquet":
-        if working_path(path).exists() or partition_files(path):
-            return WholeReader(read_content(path), path, columns, max_rows)
+        if working_path(path).exists():
+            return open_unfinished(path, columns, max_rows)
+        if files := partition_files(path):
+            return PartitionReader(path, files, columns, max_rows)
         reader = ParquetReader(path, columns, max_rows)
         return reader if reader.own else ForeignParquetReader(path, columns, max_rows)
     if not is_jsonl(path):
