@@ -143,7 +143,8 @@ class JsonLinesReader(Reader):
             reader = NativeReader(columns, self.sidecar.columns)
             tables = self._native_tables(reader, lines)
         else:
-            tables = self._foreign_tables(columns, lines)
+            # All names, since a header without a price would not be that of ticks.
+            tables = self._foreign_tables(self._known_names(), lines, columns)
         for number, table in enumerate(
             cut_tables(tables, self.max_rows, first * self.max_rows), first
         ):
