@@ -175,4 +175,4 @@ def test_interrupt_is_heeded_between_pieces(
     for name in ("a.csv", "b.csv"):
         write_csv(ticks(1), tmp_path / name)
     assert main(["verify", str(tmp_path)]) == 1
-    assert capsys.readouterr() == ("", "tickerkit: stopped; 2 files not checked\n")
+    assert capsys.readouterr() == ("", "tickerkit: stopped; 2 files not read\n")

@@ -10,7 +10,9 @@ from tickerkit import __version__
 from tickerkit.cli.convert import convert
 from tickerkit.cli.doctor import doctor
 from tickerkit.cli.exit_codes import MISUSED
+from tickerkit.cli.head import head
 from tickerkit.cli.health import health
+from tickerkit.cli.info import info
 from tickerkit.cli.lab import lab
 from tickerkit.cli.query import query
 from tickerkit.cli.record import record
@@ -35,6 +37,8 @@ COMMANDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "lab": (lab, {"allow_extra_args": True, "ignore_unknown_options": True}),
     "record": (record, {}),
     "health": (health, {}),
+    "info": (info, {}),
+    "head": (head, {}),
     "verify": (verify, {}),
     "convert": (convert, {}),
     "query": (query, {}),

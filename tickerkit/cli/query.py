@@ -19,7 +19,8 @@ import typer
 
 from tickerkit.cli.exit_codes import FAILED, UsageError
 from tickerkit.cli.interrupt import POLL_S, interrupt
-from tickerkit.cli.terminal import console, escape_controls, print_error, print_line, show_busy
+from tickerkit.cli.table import print_table
+from tickerkit.cli.terminal import print_error, print_line, show_busy
 from tickerkit.cli.verify import find_recordings
 from tickerkit.formatting import format_count
 
@@ -174,19 +175,12 @@ def _to_text(value: object) -> str:
 
 
 def _print_table(names: Sequence[str], rows: Sequence[tuple[Any, ...]], more: int) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    if not names:
-        return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(names):
-        is_number = any(isinstance(row[index], int | float | Decimal) for row in rows)
-        table.add_column(Text(escape_controls(name)), justify="right" if is_number else "left")
-    for row in rows:
-        texts = ("" if value is None else escape_controls(_to_text(value)) for value in row)
-        table.add_row(*map(Text, texts))
-    console.print(table)
+    numeric = {
+        index
+        for index in range(len(names))
+        if any(isinstance(row[index], int | float | Decimal) for row in rows)
+    }
+    texts = [["" if value is None else _to_text(value) for value in row] for row in rows]
+    print_table(names, texts, numeric)
     if more:
         print_line(f"and {format_count(more, 'further row')}; --csv and --json print all", "dim")

@@ -93,7 +93,8 @@ def print_between(path: Path, count: int, problems: list[Problem], *, as_json: b
 
 def print_whole(name: str, whole: Whole, *, is_ok: bool, as_json: bool) -> None:
     """Print the sum of several files; `name` is what they are called together."""
-    extent, start, end = whole.extent, whole.start, whole.end
+    extent = whole.extent
+    start, end = extent.earliest, extent.latest
     if as_json:
         found = {
             "whole": name,

@@ -24,6 +24,8 @@ __all__ = [
     "print_error",
     "print_line",
     "show_busy",
+    "silence_stdout",
+    "wide_console",
 ]
 
 STYLES = {"good": "green", "waiting": "yellow", "bad": "red", "": "dim"}
@@ -33,11 +35,18 @@ class _Console(Console):
     def on_broken_pipe(self) -> None:
         """Print nothing more: rich would end the command, whose work is not to print."""
         self.quiet = True
-        # Python flushes stdout once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
 
 
 console = _Console(highlight=False)
+# For tables in a pipe: no row is too wide, since what reads the pipe breaks lines itself.
+wide_console = _Console(highlight=False, width=100_000)
+
+
+def silence_stdout() -> None:
+    """Print nothing more: the reader of the pipe has ended, as `| head` does."""
+    # Python flushes stdout once more at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def is_live() -> bool:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tickerkit.cli.each_file import go_through
 from tickerkit.cli.exit_codes import FAILED, UsageError
-from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.reports import (
     print_between,
     print_report,
@@ -18,9 +18,6 @@ from tickerkit.cli.reports import (
     print_unreadable,
     print_whole,
 )
-from tickerkit.cli.share import show_share
-from tickerkit.cli.terminal import print_error
-from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
     from tickerkit.storage.between_files import Part
@@ -86,36 +83,21 @@ class _Check:
         Raises:
             typer.Exit: the command was interrupted.
         """
-        from tickerkit.errors import RecordingError
         from tickerkit.storage.between_files import check_between
         from tickerkit.storage.quick import split_at_unknown
 
-        sizes = [_size_of(path) for path in self.paths]
-        done, total = 0, max(sum(sizes), 1)
-        with show_share(f"verifying {format_count(len(self.paths), 'file')}") as update:
-            for path, size in zip(self.paths, sizes, strict=True):
-                self._stop_if_interrupted()
-                try:
-                    for share in self._check_file(path):
-                        update((done + share * size) / total)
-                        self._stop_if_interrupted()
-                except RecordingError as error:
-                    self.is_ok = False
-                    self._whole.unreadable += 1
-                    print_unreadable(path, error.problem, as_json=self._as_json)
-                self._whole.files += 1
-                done += size
+        go_through(self.paths, self._check_file, self._add_unreadable, "verifying")
         stretches = split_at_unknown(self._checks) if self._quick else [self._parts]
         for path, count, problems in chain.from_iterable(map(check_between, stretches)):
             self.is_ok = False
             self._whole.add_problems(problems)
             print_between(path, count, problems, as_json=self._as_json)
 
-    def _stop_if_interrupted(self) -> None:
-        if interrupt.requested:
-            left = len(self.paths) - self._whole.files
-            print_error(f"stopped; {format_count(left, 'file')} not checked")
-            raise typer.Exit(FAILED)
+    def _add_unreadable(self, path: Path, problem: str) -> None:
+        self.is_ok = False
+        self._whole.files += 1
+        self._whole.unreadable += 1
+        print_unreadable(path, problem, as_json=self._as_json)
 
     def _check_file(self, path: Path) -> Iterator[float]:
         """Check a file; yield the share of it that has been read, from time to time."""
@@ -128,6 +110,7 @@ class _Check:
             if found.report is not None:
                 self._add(found.report, found.extent)
             else:
+                self._whole.files += 1
                 self._whole.unknown += 1
                 self._whole.add_problems(found.problems)
                 self.is_ok = self.is_ok and not found.problems
@@ -151,13 +134,6 @@ class _Check:
     def print_whole(self, name: str) -> None:
         """Print the sum of all files; `name` is what they are called together."""
         print_whole(name, self._whole, is_ok=self.is_ok, as_json=self._as_json)
-
-
-def _size_of(path: Path) -> int:
-    """Return the size of a recording's files in bytes."""
-    from tickerkit.storage.paths import files_of
-
-    return sum(each.stat().st_size for each in files_of(path) if each.exists())
 
 
 def find_recordings(names: list[str]) -> list[Path]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -38,6 +36,7 @@ from tickerkit.cli.terminal import (
     format_status_dot,
     is_live,
     print_error,
+    silence_stdout,
 )
 from tickerkit.formatting import format_count, format_number
 
@@ -126,9 +125,8 @@ def watch(
         else:
             try:
                 _print_lines(reader, server, alerts)
-            except BrokenPipeError:  # the reader of the pipe has ended, as `| head` does
-                # Python flushes stdout once more at exit.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            except BrokenPipeError:
+                silence_stdout()
                 return
         if feed.failure is not None:
             raise feed.failure

@@ -23,7 +23,6 @@ __all__ = [
     "ExtentBuilder",
     "extent_lines",
     "has_seqs",
-    "to_time",
 ]
 
 # A recording with more epochs doesn't state its extent: the line would be large, and such a file
@@ -74,6 +73,16 @@ class Extent(msgspec.Struct, tag="extent"):
     end: TimeNs | None = None
     symbols: list[str] | None = None
     symbol_count: int = 0
+
+    @property
+    def earliest(self) -> pd.Timestamp | None:
+        """The earliest time in UTC, None without one."""
+        return None if self.start is None else pd.Timestamp(self.start, tz="UTC")
+
+    @property
+    def latest(self) -> pd.Timestamp | None:
+        """The latest time in UTC."""
+        return None if self.end is None else pd.Timestamp(self.end, tz="UTC")
 
 
 @dataclass(slots=True)
@@ -187,11 +196,6 @@ class ExtentBuilder:
             list(self._symbols) if max(len(self._symbols), self._unnamed) <= MAX_SYMBOLS else None,
             min(max(len(self._symbols), self._unnamed), MAX_COUNTED),
         )
-
-
-def to_time(ns: int | None) -> pd.Timestamp | None:
-    """Return a time in epoch ns as a Timestamp in UTC."""
-    return None if ns is None else pd.Timestamp(ns, tz="UTC")
 
 
 def extent_lines(frame: pd.DataFrame) -> list[Extent]:

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from functools import reduce
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+import pyarrow as pa
 
 from tickerkit.errors import Problem, RecordingError
 from tickerkit.storage.csv.parts import parts_of
 from tickerkit.storage.extent import Extent, ExtentBuilder
 from tickerkit.storage.files import is_locked, unreadable
-from tickerkit.storage.parquet.read import count_rows, read_each, read_metadata
+from tickerkit.storage.parquet.read import read_each, read_footer, read_metadata
 from tickerkit.storage.partitions import partition_files
 from tickerkit.storage.paths import working_path
-from tickerkit.storage.sidecar import Sidecar, read_sidecar, sidecar_path
+from tickerkit.storage.schema import normalise_type
+from tickerkit.storage.sidecar import Sidecar, merge_kinds, read_sidecar, sidecar_path
 
-__all__ = ["Outline", "read_outline"]
+__all__ = ["Outline", "merge_columns", "read_outline"]
+
+KINDS = {
+    "int": pa.types.is_integer,
+    "float": pa.types.is_floating,
+    "time": pa.types.is_timestamp,
+    "bool": pa.types.is_boolean,
+    "text": pa.types.is_dictionary,
+}
 
 
 class Outline(NamedTuple):
@@ -26,6 +37,7 @@ class Outline(NamedTuple):
     Attributes:
         path: the recording.
         about: what its sidecar or footer says; of several files, of all together.
+        kinds: the kind of each column, see `sidecar.Columns`; empty if only its rows tell that.
         extent: how far its ticks reach; None if only its rows tell that.
         is_finished: whether no program is still to write to it, as far as it says.
         problems: what is wrong without a look at the rows: files that have changed since they were
@@ -35,6 +47,7 @@ class Outline(NamedTuple):
 
     path: Path
     about: Sidecar
+    kinds: dict[str, str]
     extent: Extent | None
     is_finished: bool
     problems: list[Problem]
@@ -77,6 +90,7 @@ def _join(path: Path, each: list[Outline]) -> Outline:
     return Outline(
         path,
         reduce(Sidecar.join, (one.about for one in each)),
+        merge_columns(one.kinds for one in each),
         None if unknown else builder.extent,
         each[-1].is_finished,
         [problem.within(one.path.name) for one in each for problem in one.problems],
@@ -84,21 +98,29 @@ def _join(path: Path, each: list[Outline]) -> Outline:
     )
 
 
+def merge_columns(each: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    """Return the kinds of the columns of several files, in the order in which they first come."""
+    merged: dict[str, str] = {}
+    for kinds in each:
+        for name, kind in kinds.items():
+            merged[name] = merge_kinds(merged.get(name, kind), kind)
+    return merged
+
+
 def _outline_text(path: Path) -> Outline:
     """Return the outline of one file of CSV or JSON lines."""
     about = read_sidecar(path)
     if about is None:
-        return Outline(path, Sidecar(), None, True, [], "it has no sidecar")
+        return Outline(path, Sidecar(), {}, None, True, [], "it has no sidecar")
     problems, end = about.problems(sidecar_path(path).name), about.end
+    unknown = "" if about.extent is not None else "its sidecar doesn't say it"
     if end is None:
-        return Outline(path, about, None, False, problems, _describe_open(path))
-    if end.size != (size := path.stat().st_size):
-        text = f"it has {size:,} bytes, and had {end.size:,} when it was finished"
-        problems.append(Problem.from_ranges("changed", "file", [(0, 0)], text))
-        return Outline(path, about, None, True, problems, text)
-    if about.extent is None:
-        return Outline(path, about, None, True, problems, "its sidecar doesn't say it")
-    return Outline(path, about, about.extent, True, problems)
+        unknown = _describe_open(path)
+    elif end.size != (size := path.stat().st_size):
+        unknown = f"it has {size:,} bytes, and had {end.size:,} when it was finished"
+        problems.append(Problem.from_ranges("changed", "file", [(0, 0)], unknown))
+    extent = None if unknown else about.extent
+    return Outline(path, about, about.columns.kinds, extent, end is not None, problems, unknown)
 
 
 def _describe_open(path: Path) -> str:
@@ -109,9 +131,13 @@ def _describe_open(path: Path) -> str:
 def _outline_growing(path: Path, csv: Path) -> Outline:
     """Return the outline of a Parquet file whose newest rows are in the CSV file beside it."""
     about = read_sidecar(csv) or Sidecar()
+    kinds = about.columns.kinds
     if path.exists():
-        about = read_metadata(path).join(about)
-    return Outline(path, about, None, False, [], _describe_open(csv))
+        finished = _outline_footer(path)
+        kinds = merge_columns([finished.kinds, kinds])
+        about = finished.about.join(about)
+        kinds = merge_columns([kinds, about.columns.kinds])
+    return Outline(path, about, kinds, None, False, [], _describe_open(csv))
 
 
 def _outline_parquet(path: Path) -> Outline:
@@ -136,17 +162,26 @@ def _outline_parquet(path: Path) -> Outline:
 
 def _outline_footer(path: Path) -> Outline:
     """Return the outline of one Parquet file."""
-    about, rows = read_metadata(path), count_rows(path)
+    footer, about = read_footer(path), read_metadata(path)
+    rows, extent, unknown = footer.num_rows, about.extent, ""
     problems = about.problems("the file's metadata")
-    extent = about.extent
+    kinds = _find_kinds(footer.schema.to_arrow_schema())
     if extent is None:
         unknown = "its footer doesn't say it" if about.heads else "another program wrote it"
-        return Outline(path, about, None, True, problems, unknown)
-    if extent.rows != rows:
-        text = f"it has {rows:,} ticks, and its footer speaks of {extent.rows:,}"
-        problems.append(Problem.from_ranges("changed", "file", [(0, 0)], text))
-        return Outline(path, about, None, True, problems, text)
-    if (symbol := about.partition.get("symbol")) is not None:
+    elif extent.rows != rows:
+        unknown = f"it has {rows:,} ticks, and its footer speaks of {extent.rows:,}"
+        problems.append(Problem.from_ranges("changed", "file", [(0, 0)], unknown))
+    elif (symbol := about.partition.get("symbol")) is not None:
         # The name of the folder has it, not the rows.
         extent = msgspec.structs.replace(extent, symbols=[symbol], symbol_count=1)
-    return Outline(path, about, extent, True, problems)
+        kinds = {**kinds, "symbol": "text"}
+    return Outline(path, about, kinds, None if unknown else extent, True, problems, unknown)
+
+
+def _find_kinds(schema: pa.Schema) -> dict[str, str]:
+    """Return what a sidecar calls the types of the columns."""
+    kinds = {}
+    for field in schema:
+        kind = normalise_type(field.name, field.type)
+        kinds[field.name] = next((name for name, is_it in KINDS.items() if is_it(kind)), "any")
+    return kinds

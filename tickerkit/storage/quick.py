@@ -13,7 +13,7 @@ from tickerkit.errors import HARMLESS, Problem
 from tickerkit.formatting import format_count, format_value
 from tickerkit.log import Gap, gap_frame
 from tickerkit.storage.between_files import Part
-from tickerkit.storage.extent import EpochExtent, Extent, to_time
+from tickerkit.storage.extent import EpochExtent, Extent
 from tickerkit.storage.outline import Outline, read_outline
 from tickerkit.storage.seqs import merge_gaps
 from tickerkit.storage.verify import Report, misfit_problems
@@ -68,10 +68,10 @@ def verify_quickly(path: Path) -> QuickCheck:
         extent.rows,
         extent.symbol_count,
         about.symbols,
-        to_time(extent.start),
-        to_time(extent.end),
+        extent.earliest,
+        extent.latest,
         len(extent.epochs),
-        list(about.columns.kinds),
+        list(outline.kinds),
         gap_frame(about.gaps),
         problems,
         notes,

@@ -14,7 +14,7 @@ from tickerkit.errors import HARMLESS, Problem
 from tickerkit.formatting import format_count, format_value
 from tickerkit.log import gap_frame
 from tickerkit.storage.between_files import Part
-from tickerkit.storage.extent import Extent, ExtentBuilder, has_seqs, to_time
+from tickerkit.storage.extent import Extent, ExtentBuilder, has_seqs
 from tickerkit.storage.scan import Piece, Scan
 from tickerkit.storage.seqs import RowRanges, SeqCheck
 from tickerkit.storage.sidecar import Sidecar
@@ -179,8 +179,8 @@ class Verification:
             extent.rows,
             extent.symbol_count,
             sidecar.symbols,
-            to_time(extent.start),
-            to_time(extent.end),
+            extent.earliest,
+            extent.latest,
             len(extent.epochs),
             self._columns,
             gap_frame(sidecar.gaps),

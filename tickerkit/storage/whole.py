@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import pandas as pd
-
 from tickerkit.errors import Problem
-from tickerkit.storage.extent import Extent, ExtentBuilder, to_time
+from tickerkit.storage.extent import Extent, ExtentBuilder
 from tickerkit.storage.verify import Report
 
 __all__ = ["Whole"]
@@ -31,6 +29,7 @@ class Whole:
 
     def add(self, report: Report, extent: Extent) -> None:
         """Add what was found in a file."""
+        self.files += 1
         self.add_problems(report.problems)
         self._builder.add_extent(extent)
         self._gaps.update(report.gaps[["epoch", "from", "to"]].itertuples(index=False, name=None))
@@ -44,13 +43,3 @@ class Whole:
     def extent(self) -> Extent:
         """How far the ticks of all files reach."""
         return self._builder.extent
-
-    @property
-    def start(self) -> pd.Timestamp | None:
-        """The earliest time, None without one."""
-        return to_time(self._builder.start)
-
-    @property
-    def end(self) -> pd.Timestamp | None:
-        """The latest time."""
-        return to_time(self._builder.end)
