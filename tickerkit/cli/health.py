@@ -29,11 +29,11 @@ def health(
         ),
     ] = None,
 ) -> None:
-    """Say in a line whether a recording is well; the exit code is 0 if it is, else 1.
+    """Say in a line whether a recording is well.
 
-    It is not if its process has written nothing to FILE for 30 seconds, if ticks can't be written,
-    or if there has been no connection for 30 seconds. Docker, Kubernetes and other supervisors can
-    run this command as their check.
+    The exit code is 0 if it is, else 1. It is not if its process has written nothing to FILE
+    for 30 seconds, if ticks can't be written, or if there has been no connection for 30
+    seconds. Docker, Kubernetes and other supervisors can run this command as their check.
     """
     max_age_s = None if max_age is None else parse_duration("max-age", max_age)
     try:
