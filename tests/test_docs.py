@@ -94,8 +94,9 @@ def test_every_example_of_the_readme_runs(
     assert (tmp_path / "ticks.csv").stat().st_size > 0
 
 
-def test_examples_of_the_docs_run() -> None:
+def test_examples_of_the_docs_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The addresses of relays lead to one server, as if its log were that of two relays."""
+    monkeypatch.chdir(tmp_path)
     with tk.serve(tk.simulate("AAPL", rate=1000, seed=1), port=0) as server:
         examples = [
             code for name in DOCS for code in blocks((ROOT / name).read_text("utf-8"), "python")
