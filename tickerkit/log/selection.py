@@ -221,14 +221,15 @@ class Selection:
         if self._before is not None and self._before[0] == epoch:
             self._left_out.append(Gap(epoch, first, last, LEFT_OUT, self._before[1], time))
 
-    def gaps(self, gaps: pd.DataFrame) -> pd.DataFrame:
+    def gaps(self, gaps: pd.DataFrame, *, with_left_out: bool = True) -> pd.DataFrame:
         """Return those of some gaps that lie between the rows taken, and those left out.
 
         Args:
             gaps: the gaps among all rows, with the columns of `Feed.gaps`.
+            with_left_out: whether to return the gaps of rows left out.
         """
         gaps = self._between(gaps).reset_index(drop=True)
-        if not self._left_out:
+        if not (self._left_out and with_left_out):
             return gaps
         more = gap_frame(self._left_out)
         return pd.concat([gaps, more], ignore_index=True) if len(gaps) else more

@@ -127,6 +127,9 @@ def _as_type(part: Any, rows: int, name: str, kind: Any) -> Any:
     """Return a column as another type; one that is lacking is empty."""
     is_id = name in ID_COLUMNS and kind == np.int64
     if part is not None:
+        if isinstance(part.dtype, ExtensionDtype) and not is_id:
+            # In a file, only some of the pieces may lack values.
+            kind = NULLABLE.get(kind.kind, kind)
         # `astype` makes no copy of a column that has the type.
         return (part.fillna(0) if is_id and part.dtype != kind else part).astype(kind)
     missing: Any = {"f": np.nan, "M": pd.NaT}.get(kind.kind, pd.NA)

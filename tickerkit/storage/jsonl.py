@@ -8,7 +8,8 @@ into a line of CSV, so that both formats have the same parser, types and limits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
 from os import PathLike
 from pathlib import Path
@@ -27,11 +28,18 @@ from tickerkit.storage.csv.text import json_lines, quote
 from tickerkit.storage.files import Mode, prepare_path, unreadable
 from tickerkit.storage.raw import LineReader
 from tickerkit.storage.reader import ROWS_AT_ONCE, Reader, cut_tables, read_whole_of
-from tickerkit.storage.sidecar import Sidecar, read_sidecar, sidecar_path
+from tickerkit.storage.sidecar import Line, Sidecar, read_sidecar, sidecar_path
+from tickerkit.storage.tally import About, Tally
 from tickerkit.storage.text_file import write_text
 from tickerkit.ticks.fields import symbol_field
 
-__all__ = ["JsonLinesReader", "is_tick_lines", "read_jsonl", "write_jsonl"]
+__all__ = [
+    "JsonLinesReader",
+    "is_tick_lines",
+    "read_jsonl",
+    "write_jsonl",
+    "write_jsonl_stream",
+]
 
 BLOCK_LINES = 16_384
 OBJECTS_TRIED = 10
@@ -82,8 +90,20 @@ def write_jsonl(
         raise InvalidArgument("mode", mode, "'new' or 'overwrite' for JSON lines")
     path = prepare_path(path, mode)
     about = Sidecar.describe(source, symbols, gaps, misfits, units)
-    write_text(path, frame, json_lines(frame), about, header=False)
+    write_text(path, [frame], json_lines, lambda: about)
     return path
+
+
+def write_jsonl_stream(
+    path: Path,
+    frames: Iterable[pd.DataFrame],
+    about: About,
+    *,
+    as_text: Collection[str] = (),
+    last: Iterable[Line] = (),
+) -> Tally:
+    """Write ticks that come in several frames as JSON lines; see `write_text`, `json_lines`."""
+    return write_text(path, frames, partial(json_lines, as_text=as_text), about, last=last)
 
 
 def is_tick_lines(path: Path) -> bool:

@@ -115,7 +115,9 @@ class Merge:
 
     Attributes:
         surveys: where the ticks of each input lie.
-        has_order: whether the ticks have positions or times; else they stay as they are.
+        by_seq: whether all ticks have positions.
+        has_order: whether they have positions or times; else they stay as they are.
+        epochs: the epochs in order.
 
     Raises:
         RecordingError: an input can't be read. The iteration raises it, too.
@@ -139,12 +141,12 @@ class Merge:
         self._epochs: dict[str, int] = {}
         samples = [_first(each(None)) for each in inputs]
         filled = [sample for sample in samples if len(sample)] or samples[:1]
-        self._by_seq = all(
+        self.by_seq = all(
             "epoch" in each and "seq" in each and each["seq"].dtype.kind in "iu" for each in filled
         )
         timed = all("time" in each and each["time"].dtype.kind == "M" for each in filled)
-        self.has_order = self._by_seq or timed
-        keys = ("epoch", "seq") if self._by_seq else ("time",) if timed else ()
+        self.has_order = self.by_seq or timed
+        keys = ("epoch", "seq") if self.by_seq else ("time",) if timed else ()
         names = dict.fromkeys(str(name) for sample in filled for name in sample.columns)
         wanted = [name for name in names if columns is None or name in {*columns, *keys}]
         self._read_columns = None if columns is None else wanted
@@ -153,11 +155,11 @@ class Merge:
         )
         self._arrivals: dict[str, int] = {}
         # What decides the order of epochs is read in the first pass only.
-        self._survey_columns = [*keys, *(("received", "time") if self._by_seq else ())]
+        self._survey_columns = [*keys, *(("received", "time") if self.by_seq else ())]
         self.surveys = [self._survey(each) for each in inputs]
         # By provisional rank, the rank.
-        order = sorted(self._epochs, key=lambda each: self._arrivals.get(each, MAX_INT64))
-        places = {epoch: rank for rank, epoch in enumerate(order)}
+        self.epochs = sorted(self._epochs, key=lambda each: self._arrivals.get(each, MAX_INT64))
+        places = {epoch: rank for rank, epoch in enumerate(self.epochs)}
         self._ranks = [places[epoch] for epoch in self._epochs]
 
     def frames(self) -> Iterator[pd.DataFrame]:
@@ -190,7 +192,7 @@ class Merge:
         return [name for name in self._types if self._columns is None or name in self._columns]
 
     def _survey(self, each: Open) -> Survey:
-        survey, keys = Survey(), _Keys(self._epochs, by_seq=self._by_seq)
+        survey, keys = Survey(), _Keys(self._epochs, by_seq=self.by_seq)
         for frame in each(self._survey_columns):
             block = keys.block(frame)
             survey.add(block, list(self._epochs))
@@ -200,7 +202,7 @@ class Merge:
     def _note_arrivals(self, block: Block) -> None:
         """Note when each epoch began."""
         name = next((each for each in ("received", "time") if each in block.frame), None)
-        if not self._by_seq or name is None or block.frame[name].dtype.kind != "M":
+        if not self.by_seq or name is None or block.frame[name].dtype.kind != "M":
             return
         times = _times(block.frame[name])
         known = times != NO_TIME
@@ -210,7 +212,7 @@ class Merge:
             self._arrivals[epochs[rank]] = min(low, self._arrivals.get(epochs[rank], low))
 
     def _blocks(self, each: Open) -> Iterator[Block]:
-        keys = _Keys(self._epochs, by_seq=self._by_seq)
+        keys = _Keys(self._epochs, by_seq=self.by_seq)
         ranks = np.array([*self._ranks, 0], dtype=np.int64)
         for frame in each(self._read_columns):
             if len(frame):
@@ -219,7 +221,7 @@ class Merge:
 
     def _finish(self, blocks: Iterable[Block]) -> Iterator[pd.DataFrame]:
         if self._dedupe:
-            blocks = _drop_known(blocks) if self._by_seq else _drop_equal(blocks)
+            blocks = _drop_known(blocks) if self.by_seq else _drop_equal(blocks)
         names = self._returned()
         for block in blocks:
             if len(block.frame):

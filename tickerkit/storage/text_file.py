@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,36 +11,53 @@ import pandas as pd
 
 from tickerkit.storage.csv.parts import remove_parts
 from tickerkit.storage.csv.text import ROWS_AT_ONCE
-from tickerkit.storage.extent import extent_lines
 from tickerkit.storage.files import compress, compression_of, replacing
-from tickerkit.storage.sidecar import Block, Columns, End, Line, Sidecar, encode_lines, sidecar_path
+from tickerkit.storage.sidecar import Block, Columns, Line, encode_lines, sidecar_path
+from tickerkit.storage.tally import About, Tally
 
 __all__ = ["write_text"]
 
 
 def write_text(
-    path: Path, frame: pd.DataFrame, texts: Iterable[bytes], about: Sidecar, *, header: bool
-) -> None:
+    path: Path,
+    frames: Iterable[pd.DataFrame],
+    lines: Callable[[pd.DataFrame], Iterator[bytes]],
+    about: About,
+    *,
+    header: Callable[[pd.DataFrame], bytes] | None = None,
+    last: Iterable[Line] = (),
+) -> Tally:
     """Write ticks as text. An older file is replaced when the new one is complete.
 
     Args:
         path: the file. The suffix `.gz` or `.zst` compresses it.
-        frame: the ticks.
-        texts: their lines, `ROWS_AT_ONCE` at a time.
-        about: what else the sidecar says.
-        header: whether the first text is a header, without rows.
+        frames: the ticks, in one frame or more with the same columns and types.
+        lines: returns the text of a frame, `ROWS_AT_ONCE` lines at a time.
+        about: returns what else the sidecar says.
+        header: returns the header of a frame; None if the text has none.
+        last: lines of the sidecar about this file alone.
+
+    Returns:
+        What was written.
     """
-    columns = Columns.from_frame(frame)
-    sidecar: list[Line] = [*about.lasting_lines, Columns(columns.kinds), columns]
+    tally, blocks = Tally(), list[Line]()
     compression, size = compression_of(path), 0
     with replacing(path) as out:
-        for number, text in enumerate(texts, start=not header):
-            out.write(compress(text, compression))
-            size += len(text)
-            sidecar.append(Block(min(number * ROWS_AT_ONCE, len(frame)), size, zlib.crc32(text)))
-        end = msgspec.structs.replace(End.from_frame(frame), size=out.tell())
+        for number, frame in enumerate(frames):
+            texts = [(0, header(frame))] if header is not None and not number else []
+            for rows, text in (*texts, *enumerate(lines(frame), 1)):
+                out.write(compress(text, compression))
+                size += len(text)
+                stop = tally.rows + min(rows * ROWS_AT_ONCE, len(frame))
+                blocks.append(Block(stop, size, zlib.crc32(text)))
+            tally.add(frame)
         # The sidecar and the parts of an older file would be wrong for this one.
+        found, columns = about(), tally.columns
         remove_parts(path)
         sidecar_path(path).unlink(missing_ok=True)
+        end = msgspec.structs.replace(tally.end, size=out.tell())
+    before = [*found.lasting_lines, Columns(columns.kinds), columns, *blocks]
+    after = [*last, *tally.extent.lines, *found.heads, end]
     with replacing(sidecar_path(path)) as out:
-        out.write(encode_lines([*sidecar, *extent_lines(frame), *about.heads, end]))
+        out.write(encode_lines([*before, *after]))
+    return tally

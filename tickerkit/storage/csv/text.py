@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import chain
 
 import msgspec
@@ -116,11 +116,15 @@ def csv_lines(
     yield from _join_columns(columns, len(frame), b"", missing=b"")
 
 
-def json_lines(frame: pd.DataFrame) -> Iterator[bytes]:
+def json_lines(frame: pd.DataFrame, *, as_text: Collection[str] = ()) -> Iterator[bytes]:
     """Yield the lines of a JSON lines file, 16,384 at a time.
 
     Missing values are null. Times are ISO-8601 text. JSON has no infinity: in a column that has
     one, all numbers are written as text.
+
+    Args:
+        frame: the ticks, with any columns.
+        as_text: columns that have an infinity in other rows of the file.
 
     Raises:
         ValueError: as for `csv_lines`.
@@ -128,11 +132,11 @@ def json_lines(frame: pd.DataFrame) -> Iterator[bytes]:
     keys = [msgspec.json.encode(name) + b":" for name in _names_of(frame)]
     columns = []
     marks = [*(b"," + key for key in keys[1:]), b"}\n"]
-    for (_, series), mark in zip(frame.items(), marks, strict=True):
+    for (name, series), mark in zip(frame.items(), marks, strict=True):
         kind = series.dtype.kind
-        quotes = kind == "M" or (
-            kind == "f" and bool(np.isinf(series.to_numpy(np.float64, na_value=0)).any())
-        )
+        quotes = kind == "M" or name in as_text
+        if kind == "f" and not quotes:
+            quotes = bool(np.isinf(series.to_numpy(np.float64, na_value=0)).any())
         form = TextForm(msgspec.json.encode, mark, missing=b"null", quotes=quotes)
         columns.append(column_texts(series, form))
     yield from _join_columns(columns, len(frame), b"{" + keys[0], missing=b"null")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from tickerkit.errors import InvalidArgument, RecordingError
 from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.csv.text import csv_lines
 from tickerkit.storage.files import Mode, prepare_path
-from tickerkit.storage.sidecar import Sidecar
+from tickerkit.storage.sidecar import Line, Sidecar
+from tickerkit.storage.tally import About, Tally
 from tickerkit.storage.text_file import write_text
 from tickerkit.validation import check_flag, check_path
 
-__all__ = ["write_csv"]
+__all__ = ["write_csv", "write_csv_stream"]
 
 # A file with another suffix, such as .xlsx, would have the name of another format.
 TEXT_SUFFIXES = ("", ".csv", ".txt")
@@ -88,6 +90,24 @@ def write_csv(
             file.note_misfits(about.misfits)
             file.note_units(about.units)
         return path
-    texts = csv_lines(frame, escape_formulas=escape_formulas)
-    write_text(path, frame, texts, about, header=True)
+    write_csv_stream(path, [frame], lambda: about, escape_formulas=escape_formulas)
     return path
+
+
+def write_csv_stream(
+    path: Path,
+    frames: Iterable[pd.DataFrame],
+    about: About,
+    *,
+    escape_formulas: bool = False,
+    last: Iterable[Line] = (),
+) -> Tally:
+    """Write ticks that come in several frames as a CSV file; see `write_text`."""
+    return write_text(
+        path,
+        frames,
+        partial(csv_lines, header=False, escape_formulas=escape_formulas),
+        about,
+        header=lambda frame: b"".join(csv_lines(frame.iloc[:0], escape_formulas=escape_formulas)),
+        last=last,
+    )
