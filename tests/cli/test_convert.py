@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +13,9 @@ from numbered import gaps, ticks
 
 import tickerkit as tk
 from tickerkit.cli import main
+from tickerkit.cli.interrupt import interrupt
 from tickerkit.storage import load, write_csv, write_parquet
+from tickerkit.storage.scan import ROWS_AT_ONCE
 from tickerkit.storage.verify import verify
 
 FORMATS = ["o.csv", "o.csv.gz", "o.csv.zst", "o.parquet"]
@@ -218,3 +223,98 @@ def test_file_without_times_refuses_a_time(
     (tmp_path / "f.csv").write_text("symbol,price\nA,1\n")
     assert run(tmp_path / "f.csv", tmp_path / "o.csv", "--from", "10:00") == 2
     assert "no times" in capsys.readouterr().err
+
+
+def test_two_recordings_of_one_server_become_one(tmp_path: Path) -> None:
+    """Each fills the other's gaps; what neither has is the only gap, and the whole is in order."""
+    one = ticks(1, 2, 3, 10, 11, 12, 20)
+    other = ticks(2, 3, 4, 5, 6, 9, 10, 12, 13)
+    lost = [gaps((4, 9), (13, 19)), gaps((7, 8), (11, 11), (14, None))]
+    for name, frame, listed in (("a.csv", one, lost[0]), ("b.parquet", other, lost[1])):
+        write = write_parquet if name.endswith("parquet") else write_csv
+        write(frame, tmp_path / name, gaps=listed, source="ws://here")
+    out = tmp_path / "o.csv"
+    assert run(tmp_path / "a.csv", tmp_path / "b.parquet", out, "--dedupe") == 0
+    found = load(out)
+    assert found.frame["seq"].tolist() == [1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 20]
+    known = [
+        (first, None if pd.isna(last) else last)
+        for first, last in found.gaps[["from", "to"]].to_numpy()
+    ]
+    assert known == [(7, 8), (14, 19), (21, None)]
+    assert not verify(out).problems
+    assert found.source == "ws://here"
+
+
+def test_parts_by_symbol_are_sorted_into_the_recording(recording: Path, tmp_path: Path) -> None:
+    """The order of arrival is that of the recording; nothing is missing."""
+    for symbol in ("S2", "S0", "S1"):
+        assert run(recording, tmp_path / f"{symbol}.csv", "--symbols", symbol) == 0
+    parts = [tmp_path / f"{symbol}.csv" for symbol in ("S2", "S0", "S1")]
+    assert run(*parts, tmp_path / "o.parquet", "--sort") == 0
+    before, after = load(recording), load(tmp_path / "o.parquet")
+    pd.testing.assert_frame_equal(after.frame, before.frame, check_categorical=False)
+    pd.testing.assert_frame_equal(after.gaps, before.gaps)
+
+
+def test_files_without_an_order_are_not_sorted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without seq and without time there is nothing to sort by."""
+    (tmp_path / "f.csv").write_text("symbol,price\nA,1\n")
+    assert run(tmp_path / "f.csv", tmp_path / "o.csv", "--sort") == 1
+    assert "f.csv" in capsys.readouterr().err
+    assert not (tmp_path / "o.csv").exists()
+
+
+@pytest.mark.parametrize("name", [*FORMATS, "o.jsonl"])
+def test_pieces_of_a_large_recording_are_one_whole(tmp_path: Path, name: str) -> None:
+    """What only one piece has fits the whole: missing integers, infinity, new words."""
+    rows = ROWS_AT_ONCE + 5
+    frame = ticks(*range(1, rows + 1)).assign(
+        count=pd.array([*range(rows - 1), None], dtype="Int64"),
+        note=pd.Categorical(["", *["x"] * (rows - 2), "new"]),
+    )
+    frame.loc[rows - 2, "price"] = float("inf")
+    write_parquet(frame, tmp_path / "t.parquet")
+    assert run(tmp_path / "t.parquet", tmp_path / name) == 0
+    pd.testing.assert_frame_equal(load(tmp_path / name).frame, frame)
+    assert verify(tmp_path / name).ok
+    if name == "o.jsonl":
+        lines = (tmp_path / name).read_bytes().splitlines()
+        assert isinstance(json.loads(lines[0])["price"], str)
+
+
+@pytest.mark.parametrize("name", ["o.csv", "o.csv.gz", "o.parquet", "new.csv"])
+@pytest.mark.parametrize("option", ["--overwrite", "--append"])
+def test_stopped_conversion_leaves_all_as_it_was(
+    recording: Path, tmp_path: Path, name: str, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C is heeded between two pieces; no file is half-written."""
+    for made in ("o.csv", "o.csv.gz", "o.parquet"):
+        assert run(recording, tmp_path / made) == 0
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    shares: list[float] = []
+
+    @contextlib.contextmanager
+    def stop_at_the_end(text: str) -> Iterator[Callable[[float], None]]:
+        def update(share: float) -> None:
+            shares.append(share)
+            interrupt.requested = share == 1
+
+        yield update
+
+    monkeypatch.setattr("tickerkit.cli.convert.show_share", stop_at_the_end)
+    assert run(recording, tmp_path / name, option) == 1
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert shares[-1] == 1
+
+
+def test_append_continues_a_recording_of_other_columns(recording: Path, tmp_path: Path) -> None:
+    """Parquet gets the columns of both; a column that one lacks is empty there."""
+    out = write_parquet(ticks(1).assign(bid=1.5), tmp_path / "o.parquet")
+    assert run(recording, out, "--append") == 0
+    frame = load(out).frame
+    assert frame["seq"].tolist() == [1, 1, 2, 3, 10, 11, 12]
+    assert frame["bid"].isna().tolist() == [False, *[True] * 6]
+    assert load(out).source == "ws://here"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,20 @@ from tickerkit.storage.between_files import Part, list_missing_between, order
 from tickerkit.storage.coverage import Coverage
 from tickerkit.storage.csv.parts import parts_of
 from tickerkit.storage.extent import Extent, ExtentBuilder
+from tickerkit.storage.files import Mode, prepare_path
 from tickerkit.storage.frames import common_types, conform, regroup
 from tickerkit.storage.merge import Merge
+from tickerkit.storage.output import append_csv, write_stream
 from tickerkit.storage.parquet.read import read_metadata
 from tickerkit.storage.parquet.table import ROWS_AT_ONCE
 from tickerkit.storage.partitions import partition_files
-from tickerkit.storage.paths import recording_name, working_path
+from tickerkit.storage.paths import is_jsonl, recording_name, working_path
 from tickerkit.storage.recording import Recording, combine
 from tickerkit.storage.scan import Scan
 from tickerkit.storage.sidecar import Sidecar, read_sidecar
+from tickerkit.storage.tally import Tally
 
-__all__ = ["Conversion"]
+__all__ = ["Conversion", "write_conversion"]
 
 # How much of the time of sorting it takes to find out the order, about.
 SURVEY_SHARE = 0.2
@@ -92,6 +96,12 @@ class Conversion:
         """What is damaged in the recordings; complete when the frames have been iterated."""
         return [each for source in self._sources if (each := source.recording.warning) is not None]
 
+    @property
+    def has_times(self) -> bool:
+        """Whether the recordings have a column of times."""
+        samples = [source.sample() for source in self._sources]
+        return any("time" in each and each["time"].dtype.kind == "M" for each in samples)
+
     def earliest(self) -> pd.Timestamp | None:
         """Return the earliest time; None if there is no tick with a time."""
         times = [source.earliest() for source in self._sources]
@@ -112,7 +122,7 @@ class Conversion:
                 }
         return found
 
-    def frames(self, before: Path | None = None) -> Iterator[pd.DataFrame]:
+    def frames(self, before: _Source | None = None) -> Iterator[pd.DataFrame]:
         """Yield the selected ticks in frames of 131,072 rows; there is at least one frame.
 
         Args:
@@ -123,10 +133,10 @@ class Conversion:
         whole = self._merged() if self._sort else self._chained()
         parts: Iterator[pd.DataFrame] = map(self._take, whole)
         if before is not None:
-            parts = self._behind(_Source(before, self._report), parts)
+            parts = self._behind(before, parts)
         yield from regroup(parts, ROWS_AT_ONCE)
 
-    def about(self) -> Sidecar:
+    def about(self, *, escape_formulas: bool = False) -> Sidecar:
         """Return what is known of the selected ticks, when the frames have been iterated."""
         found = [source.recording for source in self._sources]
         if len(found) > 1:
@@ -142,7 +152,14 @@ class Conversion:
         gaps = self._selection.gaps(gaps, with_left_out=symbols is None)
         if self._symbols is not None:
             symbols = [each for each in self._symbols if symbols is None or each in symbols]
-        return Sidecar.describe(whole.source, symbols, gaps, whole.misfits, whole.units)
+        return Sidecar.describe(
+            whole.source,
+            symbols,
+            gaps,
+            whole.misfits,
+            whole.units,
+            escape_formulas=escape_formulas,
+        )
 
     def _make_selection(self) -> Selection:
         by_time = self._start is not None or self._end is not None
@@ -222,6 +239,46 @@ class Conversion:
         self._on_share(min(read, 1.0))
 
 
+def write_conversion(
+    conversion: Conversion, path: Path, mode: Mode, *, escape_formulas: bool = False
+) -> Tally:
+    """Write the ticks of a conversion to one file; return what was written.
+
+    Args:
+        conversion: the ticks.
+        path: the file, whose name chooses the format.
+        mode: "new" refuses an existing file, "overwrite" replaces it when all is written,
+            "append" adds to it. If that fails, the file is as it was.
+        escape_formulas: whether a CSV is safe for spreadsheets, see `write_csv`.
+
+    Raises:
+        RecordingExists: the file exists, and mode is "new".
+        RecordingError: a recording can't be read, or the file can't be appended to.
+        OSError: the file can't be written.
+    """
+    path = prepare_path(path, mode)
+    if mode == "append" and path.exists():
+        if path.suffix != ".parquet":
+            return append_csv(path, conversion.frames(), conversion.about)
+        before = _Source(path, lambda: None)
+
+        def about() -> Sidecar:
+            if (warning := before.recording.warning) is not None:
+                problem = f"{'; '.join(map(str, warning.problems))}; write another file"
+                raise RecordingError(path, problem, "appended to")
+            return before.about.join(conversion.about())
+
+        return write_stream(path, conversion.frames(before), about)
+    as_text = conversion.infinite_columns() if is_jsonl(path) else set()
+    return write_stream(
+        path,
+        conversion.frames(),
+        partial(conversion.about, escape_formulas=escape_formulas),
+        escape_formulas=escape_formulas,
+        as_text=as_text,
+    )
+
+
 class _Source:
     """A recording that is read, perhaps several times."""
 
@@ -269,7 +326,7 @@ class _Source:
             spans = {each.epoch: (each.first, each.last) for each in extent.epochs}
             first = next((Position(epoch, low) for epoch, (low, _) in spans.items()), None)
             self.note_spans(first, spans)
-        about, spans = self._about, self._spans or {}
+        about, spans = self.about, self._spans or {}
         key = (*recording_name(self.path), about.source)
         return Part(self.path, key, about.symbols, self._first, spans, about.gaps)
 
@@ -283,14 +340,14 @@ class _Source:
         return found.extent or Extent(found.rows, [])
 
     @property
-    def _about(self) -> Sidecar:
+    def about(self) -> Sidecar:
         """What the file says about itself; complete when all ticks were read."""
         return self._scan.sidecar if self._scan is not None else _read_about(self.path)
 
     @property
     def recording(self) -> Recording:
         """What is known of the ticks, without them; complete when all were read."""
-        about, scan = self._about, self._scan
+        about, scan = self.about, self._scan
         return Recording(
             pd.DataFrame(),
             gap_frame(about.gaps),

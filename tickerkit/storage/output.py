@@ -15,7 +15,7 @@ from tickerkit.storage.csv.write import write_csv_stream
 from tickerkit.storage.jsonl import write_jsonl_stream
 from tickerkit.storage.parquet.stream import write_row_groups
 from tickerkit.storage.paths import is_jsonl
-from tickerkit.storage.sidecar import Line, Sidecar, sidecar_path
+from tickerkit.storage.sidecar import Line, sidecar_path
 from tickerkit.storage.tally import About, Tally
 
 __all__ = ["append_csv", "write_stream"]
@@ -53,24 +53,24 @@ def append_csv(path: Path, frames: Iterable[pd.DataFrame], about: About) -> Tall
     Args:
         path: the recording.
         frames: the ticks.
-        about: returns what else is known of them, called when all are written.
+        about: returns what else is known of them; where they come from, and of which symbols
+            they are, at once, and all else when they are written.
     """
-    tally, source = Tally(), Sidecar()
-    with _undoing(path), CsvFile(path) as file:
+    tally, found = Tally(), about()
+    with CsvFile(path, source=found.source, symbols=found.symbols) as file, _undoing(path):
         for frame in frames:
             file.append(frame)
             tally.add(frame)
-        source = about()
-        file.note_head(source.source, source.symbols)
-        file.note_gaps(source.gaps)
-        file.note_misfits(source.misfits)
-        file.note_units(source.units)
+        found = about()
+        file.note_gaps(found.gaps)
+        file.note_misfits(found.misfits)
+        file.note_units(found.units)
     return tally
 
 
 @contextlib.contextmanager
 def _undoing(path: Path) -> Iterator[None]:
-    """Cut the files of a CSV recording back to their sizes if the block fails."""
+    """Cut the files of an open CSV recording back to their sizes if the block fails."""
     sizes = {each: each.stat().st_size for each in _files(path)}
     try:
         yield

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.extensions import ExtensionDtype
 
 from tickerkit.storage.files import replacing
 from tickerkit.storage.parquet.table import KEY, to_table, write_options
@@ -30,19 +33,29 @@ def write_row_groups(
     Returns:
         What was written.
     """
-    tally, writer = Tally(), None
+    tally, writer, types = Tally(), None, dict[str, Any]()
     with replacing(path) as out:
         for frame in frames:
             table = to_table(frame)
             if writer is None:
-                writer = pq.ParquetWriter(out, table.schema, **write_options(table.schema))
-            # The categories of the first frame decide about the type of the column.
+                schema = table.schema.remove_metadata()
+                writer = pq.ParquetWriter(out, schema, **write_options(schema))
             if len(frame):
                 writer.write_table(table.cast(writer.schema), row_group_size=len(frame))
             tally.add(frame)
+            for name in frame.columns:
+                # Values may be missing in some of the frames only.
+                if isinstance(frame[name].dtype, ExtensionDtype) or name not in types:
+                    types[name] = frame[name].dtype
         assert writer is not None
         found = about()
         lines = [*found.lasting_lines, *found.heads, *last, *tally.lines]
-        writer.add_key_value_metadata({KEY: encode_lines(lines)})
+        writer.add_key_value_metadata({**_pandas_metadata(types), KEY: encode_lines(lines)})
         writer.close()
     return tally
+
+
+def _pandas_metadata(types: Mapping[str, Any]) -> dict[bytes, bytes]:
+    """Return the metadata from which pandas restores the types of columns."""
+    empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
+    return pa.Schema.from_pandas(empty, preserve_index=False).metadata or {}
