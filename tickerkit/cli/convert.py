@@ -172,9 +172,8 @@ def _check_format(out: Path, *, escape_formulas: bool, append: bool) -> None:
 
 
 def _print_result(tally: Tally, gaps: int, out: Path) -> None:
-    parts = [
-        f"{format_count(tally.rows, 'tick')} of {format_count(tally.extent.symbol_count, 'symbol')}"
-    ]
+    symbols = format_count(tally.extent.extent.symbol_count, "symbol")
+    parts = [f"{format_count(tally.rows, 'tick')} of {symbols}"]
     if gaps:
         parts.append(format_count(gaps, "gap"))
     parts.append(format_size(out.stat().st_size))

@@ -5,7 +5,6 @@ The ticks pass through memory piece by piece, so the size of the recordings does
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -15,22 +14,20 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import RecordingError, RecordingWarning
-from tickerkit.log import Position, Selection, gap_frame, gaps_from_frame, keep_rows
-from tickerkit.storage.between_files import Part, list_missing_between, order
+from tickerkit.log import Selection, gap_frame, gaps_from_frame, keep_rows
+from tickerkit.storage.between_files import Part, find_missing, order
 from tickerkit.storage.coverage import Coverage
-from tickerkit.storage.csv.parts import parts_of
 from tickerkit.storage.extent import Extent, ExtentBuilder
 from tickerkit.storage.files import Mode, prepare_path
 from tickerkit.storage.frames import common_types, conform, regroup
 from tickerkit.storage.merge import Merge
+from tickerkit.storage.outline import read_outline
 from tickerkit.storage.output import append_csv, write_stream
-from tickerkit.storage.parquet.read import read_metadata
 from tickerkit.storage.parquet.table import ROWS_AT_ONCE
-from tickerkit.storage.partitions import partition_files
-from tickerkit.storage.paths import is_jsonl, recording_name, working_path
+from tickerkit.storage.paths import is_jsonl
 from tickerkit.storage.recording import Recording, combine
 from tickerkit.storage.scan import Scan
-from tickerkit.storage.sidecar import Sidecar, read_sidecar
+from tickerkit.storage.sidecar import Sidecar
 from tickerkit.storage.tally import Tally
 
 __all__ = ["Conversion", "write_conversion"]
@@ -140,7 +137,8 @@ class Conversion:
         """Return what is known of the selected ticks, when the frames have been iterated."""
         found = [source.recording for source in self._sources]
         if len(found) > 1:
-            missing = list_missing_between([source.part() for source in self._sources])
+            parts = [source.part() for source in self._sources]
+            missing = find_missing(parts, as_one=True)
             for index, source in enumerate(self._sources):
                 if listed := missing.get(source.path):
                     gaps = pd.concat([gap_frame(listed), found[index].gaps], ignore_index=True)
@@ -199,10 +197,10 @@ class Conversion:
                 self._sources[0].path, "it has neither seq and epoch nor time to sort by", "sorted"
             )
         for source, survey in zip(self._sources, merge.surveys, strict=True):
-            source.note_spans(survey.first, survey.spans)
+            source.note_extent(survey.extent.extent)
         parts = [source.part() for source in self._sources]
         listed = [gap for part in parts for gap in part.gaps]
-        listed += [gap for gaps in list_missing_between(parts).values() for gap in gaps]
+        listed += [gap for gaps in find_missing(parts, as_one=True).values() for gap in gaps]
         self._coverage = Coverage(listed, merge.epochs) if merge.by_seq else None
         self._merge = merge
         yield from merge.frames()
@@ -289,8 +287,8 @@ class _Source:
         self.rows = 0
         self._scan: Scan | None = None
         self._sample: pd.DataFrame | None = None
-        self._first: Position | None = None
-        self._spans: dict[str, tuple[int, int]] | None = None
+        self._extent: Extent | None = None
+        self._outline = read_outline(path)
 
     def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
         """Yield the ticks from the first one on, with only some columns if these are given."""
@@ -315,34 +313,29 @@ class _Source:
         """Return the earliest time in epoch ns, None without one."""
         return self._find_extent(["time"]).start
 
-    def note_spans(self, first: Position | None, spans: dict[str, tuple[int, int]]) -> None:
-        """Note where the ticks lie: the position of the first, and the seqs of each epoch."""
-        self._first, self._spans = first, spans
+    def note_extent(self, extent: Extent) -> None:
+        """Note how far the ticks reach."""
+        self._extent = extent
 
     def part(self) -> Part:
         """Return what must be known to compare the file with others."""
-        if self._spans is None:
-            extent = self._find_extent(["epoch", "seq"])
-            spans = {each.epoch: (each.first, each.last) for each in extent.epochs}
-            first = next((Position(epoch, low) for epoch, (low, _) in spans.items()), None)
-            self.note_spans(first, spans)
-        about, spans = self.about, self._spans or {}
-        key = (*recording_name(self.path), about.source)
-        return Part(self.path, key, about.symbols, self._first, spans, about.gaps)
+        return Part.from_extent(self.path, self.about, self._find_extent(["epoch", "seq"]))
 
     def _find_extent(self, columns: Sequence[str]) -> Extent:
         """Return how far the ticks reach: as the file says, or by reading some columns."""
-        if (known := _read_extent(self.path)) is not None:
-            return known
+        if self._extent is None and self._outline.is_finished:
+            self._extent = self._outline.extent
+        if self._extent is not None:
+            return self._extent
         found = ExtentBuilder()
         for frame in self.frames(columns):
             found.add(frame)
-        return found.extent or Extent(found.rows, [])
+        return found.extent
 
     @property
     def about(self) -> Sidecar:
         """What the file says about itself; complete when all ticks were read."""
-        return self._scan.sidecar if self._scan is not None else _read_about(self.path)
+        return self._outline.about if self._scan is None else self._scan.sidecar
 
     @property
     def recording(self) -> Recording:
@@ -358,21 +351,3 @@ class _Source:
             misfits=about.misfits,
             units=about.units,
         )
-
-
-def _read_about(path: Path) -> Sidecar:
-    """Return what a finished recording says about itself, without reading its rows."""
-    if path.suffix == ".parquet":
-        return read_metadata(path)
-    return read_sidecar(path) or Sidecar()
-
-
-def _read_extent(path: Path) -> Extent | None:
-    """Return the extent of a finished recording, as it says itself; None if it doesn't."""
-    with contextlib.suppress(RecordingError, OSError):
-        if partition_files(path) or len(parts_of(working_path(path))) > (path.suffix != ".parquet"):
-            return None
-        about = _read_about(path)
-        if about.end is not None and about.end.size in (0, path.stat().st_size):
-            return about.extent
-    return None

@@ -14,7 +14,7 @@ import pandas as pd
 
 from tickerkit.log import MAX_SEQ, Gap
 from tickerkit.storage.content import runs
-from tickerkit.storage.extent import epoch_codes, read_seqs
+from tickerkit.storage.extent import EpochRuns
 
 __all__ = ["Coverage"]
 
@@ -45,17 +45,14 @@ class Coverage:
         """Add the next ticks; those of an epoch come in order of seq."""
         if not self._ranges or not len(frame):
             return
-        codes, names = epoch_codes(frame)
-        seqs = read_seqs(frame)
-        for code in pd.unique(codes).tolist():
-            epoch = str(names[code]) if code >= 0 else ""
+        for epoch, _, seqs in EpochRuns(frame).runs():
             if (ranges := self._ranges.get(epoch)) is None:
                 continue
-            here = seqs[codes == code]
-            place = np.searchsorted(ranges[:, 0], here, side="right") - 1
-            here = np.unique(here[(place >= 0) & (here <= ranges[place, 1])])
+            place = np.searchsorted(ranges[:, 0], seqs, side="right") - 1
+            here = seqs[(place >= 0) & (seqs <= ranges[place, 1])]
             if len(here):
-                self._note(self._found.setdefault(epoch, []), runs(here).tolist())
+                found = runs(np.unique(here)).tolist()
+                self._note(self._found.setdefault(epoch, []), found)
 
     def _note(self, known: list[tuple[int, int]], found: Iterable[tuple[int, int]]) -> None:
         for first, last in found:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.limits import MAX_INT64
-from tickerkit.log import Position
+from tickerkit.storage.extent import ExtentBuilder
 from tickerkit.storage.frames import combine_frames, common_types, conform
 from tickerkit.storage.sorting import (
     Block,
@@ -48,29 +48,25 @@ class Survey:
     """Where the ticks of an input lie, by its columns `epoch` and `seq`.
 
     Attributes:
-        rows: how many ticks it has.
-        spans: the lowest and highest seq of each epoch, in order of appearance.
-        first: the position of the first tick, None without one.
+        extent: how far its ticks reach.
     """
 
     def __init__(self) -> None:
-        self.rows = 0
-        self.spans: dict[str, tuple[int, int]] = {}
-        self.first: Position | None = None
+        self.extent = ExtentBuilder()
         # The first and last key of successive rows that are in order, by provisional ranks. None
         # if the input is in no order.
         self.stretches: list[tuple[Key, Key]] | None = []
 
-    def add(self, block: Block, epochs: Sequence[str]) -> None:
-        """Add the next rows, whose ranks are places in `epochs`."""
+    @property
+    def rows(self) -> int:
+        """How many ticks it has."""
+        return self.extent.rows
+
+    def add(self, block: Block) -> None:
+        """Add the next rows, whose ranks are provisional."""
         if not len(block.frame):
             return
-        if self.first is None:
-            self.first = Position(epochs[block.ranks[0]], max(int(block.numbers[0]), 0))
-        self.rows += len(block.frame)
-        for rank, low, high in _spans(block):
-            known = self.spans.get(epochs[rank], (low, high))
-            self.spans[epochs[rank]] = min(low, known[0]), max(high, known[1])
+        self.extent.add(block.frame)
         cuts = np.flatnonzero(np.diff(block.ranks)) + 1
         starts, stops = [0, *cuts.tolist()], [*cuts.tolist(), len(block.ranks)]
         if self.stretches is None or len(starts) > MAX_STRETCHES:
@@ -195,7 +191,7 @@ class Merge:
         survey, keys = Survey(), _Keys(self._epochs, by_seq=self.by_seq)
         for frame in each(self._survey_columns):
             block = keys.block(frame)
-            survey.add(block, list(self._epochs))
+            survey.add(block)
             self._note_arrivals(block)
         return survey
 

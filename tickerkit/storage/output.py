@@ -57,7 +57,8 @@ def append_csv(path: Path, frames: Iterable[pd.DataFrame], about: About) -> Tall
             they are, at once, and all else when they are written.
     """
     tally, found = Tally(), about()
-    with CsvFile(path, source=found.source, symbols=found.symbols) as file, _undoing(path):
+    file = CsvFile(path, source=found.source, symbols=found.symbols)
+    with _undoing(file):
         for frame in frames:
             file.append(frame)
             tally.add(frame)
@@ -65,17 +66,19 @@ def append_csv(path: Path, frames: Iterable[pd.DataFrame], about: About) -> Tall
         file.note_gaps(found.gaps)
         file.note_misfits(found.misfits)
         file.note_units(found.units)
+        file.close()
     return tally
 
 
 @contextlib.contextmanager
-def _undoing(path: Path) -> Iterator[None]:
+def _undoing(file: CsvFile) -> Iterator[None]:
     """Cut the files of an open CSV recording back to their sizes if the block fails."""
-    sizes = {each: each.stat().st_size for each in _files(path)}
+    sizes = {each: each.stat().st_size for each in _files(file.path)}
     try:
         yield
     except BaseException:
-        for each in _files(path):
+        file.abandon()
+        for each in _files(file.path):
             if each not in sizes:
                 each.unlink()
             elif each.stat().st_size > sizes[each]:
