@@ -48,9 +48,13 @@ class ParquetReader(Reader):
             # arrow, since a program that ends while arrow reads a file of Python may hang.
             file = pa.OSFile(os.fspath(path))
             self._file = pq.ParquetFile(file, page_checksum_verification=True)
-            self._schema = self._file.schema_arrow
+            schema = self._file.schema_arrow
         self.metadata: pq.FileMetaData = self._file.metadata
-        lines = (self._schema.metadata or {}).get(KEY, b"")
+        # What a writer added in the end is in the file's metadata only, not in those of its schema.
+        texts = dict(self.metadata.metadata or {})
+        texts.pop(b"ARROW:schema", None)
+        self._schema = schema.with_metadata(texts or None)
+        lines = texts.get(KEY, b"")
         self.own, self.is_empty = bool(lines), not self.metadata.num_rows
         self.sidecar = parse_lines(lines)
         self._frame_types: dict[str, Any] | None = None
