@@ -17,7 +17,7 @@ from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
 from tickerkit.sources import WebsocketSource
-from tickerkit.storage.raw import read_raw
+from tickerkit.storage.raw_reader import read_raw
 
 Until = Callable[[Callable[[], bool]], None]
 TRADE = {"e": "trade", "s": "BTCUSDT", "p": "61837.63", "q": "0.02", "T": 1723161255342, "m": True}

@@ -1,4 +1,4 @@
-"""Raw frames: read as the ticks that a feed received, by the same machines; see `raw_lines`."""
+"""Raw frames: decoded to the ticks that a feed received, by the same machines; see `raw_lines`."""
 
 from __future__ import annotations
 
@@ -17,16 +17,14 @@ from tickerkit.fieldmaps import ForeignReader
 from tickerkit.log import Gap, Position, TickLog, append_or_note
 from tickerkit.presets import Missing
 from tickerkit.protocol import SUBPROTOCOL, Client, Event, PlainClient, Received
-from tickerkit.storage.content import Content, describe_damage
+from tickerkit.storage.content import describe_damage
 from tickerkit.storage.files import Damage, read_members, unreadable
-from tickerkit.storage.frames import combine_frames
-from tickerkit.storage.memory import check_size
-from tickerkit.storage.raw_lines import NOT_JSON, Line, decode_line
+from tickerkit.storage.raw_lines import NOT_JSON, Line
 from tickerkit.storage.raw_source import RawSource
-from tickerkit.storage.sidecar import Head, Sidecar, add_counts
+from tickerkit.storage.sidecar import add_counts
 from tickerkit.ticks import NO_TIME, Batch
 
-__all__ = ["LineReader", "read_raw"]
+__all__ = ["MAX_HELD", "FrameDecoder", "LineReader"]
 
 # At most how many ticks are in the log while a file is read.
 MAX_HELD = 2_000_000
@@ -110,31 +108,7 @@ class LineReader(Generic[T]):
         )
 
 
-def read_raw(path: Path) -> Content:
-    """Read the ticks in raw frames, as a feed would have received them.
-
-    Lines that can't be read and messages that break the protocol are left out and reported in
-    `Content.problems`. Messages of a venue that hold no ticks are ignored. Frames before the first
-    line of a connection are read as those of a plain websocket.
-
-    Raises:
-        RecordingError: there is no such file, or it has no line of a frame.
-    """
-    lines = LineReader(path, decode_line)
-    decoder = _FrameDecoder(lines)
-    frame = decoder.frame()
-    if lines.number and not decoder.understood:
-        problem = "it has no line of a raw frame; pass JSON lines of ticks or of raw frames"
-        raise RecordingError(path, problem)
-    head = Head(0, symbols=decoder.symbols)
-    sidecar = Sidecar([head], gaps=decoder.gaps(frame), misfits=decoder.misfits)
-    sidecar.units = decoder.units
-    return Content(
-        frame, sidecar, lines.problems(), torn_bytes=lines.torn_bytes, states=decoder.states
-    )
-
-
-class _FrameDecoder:
+class FrameDecoder:
     """Turns lines into ticks, with the same protocol clients that a feed uses.
 
     Attributes:
@@ -151,6 +125,9 @@ class _FrameDecoder:
         self._log = TickLog(MAX_HELD)
         self._parts: list[pd.DataFrame] = []
         self._row = 0
+        # The times of rows beside gaps, and the number of the first gap without both.
+        self._times: dict[int, int] = {}
+        self._timed = 0
         self._client = Client()
         self._plain = PlainClient(foreign=ForeignReader())
         self._subscriber: Client | PlainClient | None = None
@@ -301,9 +278,17 @@ class _FrameDecoder:
 
     def _move_rows(self) -> None:
         """Move the newest rows to `_parts`, before the log drops them."""
-        self._parts.append(self._log.rows(self._row).frame())
-        self._row = self._log.stop
-        check_size(self._lines.path, self._row, 8 * self._row * len(self._log.columns()))
+        start, self._row = self._row, self._log.stop
+        frame = self._log.rows(start).frame()
+        self._parts.append(frame)
+        times = frame["time"].to_numpy("M8[ns]").view(np.int64)
+        # The rows beside gaps; the next gap may follow the last row.
+        rows = {row for _, at in self._gaps[self._timed :] for row in (at - 1, at)}
+        for row in {*rows, self._row - 1}:
+            if start <= row < self._row:
+                self._times[row] = int(times[row - start])
+        while self._timed < len(self._gaps) and self._gaps[self._timed][1] < self._row:
+            self._timed += 1
 
     @property
     def misfits(self) -> dict[str, int]:
@@ -315,23 +300,31 @@ class _FrameDecoder:
         """The unit of each column that has one, as the newest hello says."""
         return self._client.units
 
-    def frame(self) -> pd.DataFrame:
-        """Return the ticks in all lines."""
+    def frames(self, max_rows: int) -> Iterator[pd.DataFrame]:
+        """Yield the ticks in all lines, some more than `max_rows` at once.
+
+        The last frame may be empty. It has the columns and types of all ticks.
+        """
         for line in self._lines:
             self._add(line)
+            if self._log.stop - self._row >= max_rows:
+                self._move_rows()
+            yield from self._take_parts()
         self._end_source()
         self._move_rows()
-        return combine_frames(self._parts) if len(self._parts) > 1 else self._parts[0]
+        yield from self._take_parts()
 
-    def gaps(self, frame: pd.DataFrame) -> list[Gap]:
-        """Return the gaps, with the times of the ticks on both sides."""
-        times = frame["time"].to_numpy("M8[ns]").view(np.int64)
+    def _take_parts(self) -> list[pd.DataFrame]:
+        parts, self._parts = self._parts, []
+        return parts
 
-        def time_at(row: int) -> int | None:
-            return int(times[row]) if 0 <= row < len(times) else None
-
+    @property
+    def gaps(self) -> list[Gap]:
+        """The gaps, with the times of the ticks on both sides; complete at the end of `frames`."""
         return [
-            msgspec.structs.replace(gap, last_before=time_at(row - 1), first_after=time_at(row))
+            msgspec.structs.replace(
+                gap, last_before=self._times.get(row - 1), first_after=self._times.get(row)
+            )
             for gap, row in self._gaps
         ]
 

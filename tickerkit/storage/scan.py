@@ -21,8 +21,8 @@ from tickerkit.storage.parquet.reader import ParquetReader
 from tickerkit.storage.partition_reader import PartitionReader
 from tickerkit.storage.partitions import partition_files
 from tickerkit.storage.paths import is_jsonl, working_path
-from tickerkit.storage.raw import read_raw
-from tickerkit.storage.reader import ROWS_AT_ONCE, Reader, WholeReader
+from tickerkit.storage.raw_reader import RawReader, read_raw
+from tickerkit.storage.reader import ROWS_AT_ONCE, Reader
 from tickerkit.storage.sidecar import Sidecar
 from tickerkit.storage.unfinished import open_unfinished
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS
@@ -183,7 +183,7 @@ def _open(path: Path, columns: Sequence[str] | None, max_rows: int) -> Reader:
         return open_csv(path, columns, max_rows)
     if is_tick_lines(path):
         return JsonLinesReader(path, columns, max_rows)
-    return WholeReader(read_raw(path), path, columns, max_rows)
+    return RawReader(path, columns, max_rows)
 
 
 def read_content(path: Path) -> Content:
