@@ -7,7 +7,16 @@ import pandas as pd
 import pytest
 from numbered import MS, T0, gaps, ticks
 
-from tickerkit.log import Gap, Selection, gap_frame, keep_rows, locate_gaps, select
+from tickerkit.log import (
+    Gap,
+    Selection,
+    TickLog,
+    gap_frame,
+    keep_rows,
+    locate_gaps,
+    select,
+)
+from tickerkit.ticks import read_ticks
 
 NONE = gap_frame([])
 
@@ -38,6 +47,33 @@ def test_select_returns_the_ticks_asked_for(how: dict[str, object], seqs: list[i
     assert frame["seq"].tolist() == seqs
     assert frame.index.tolist() == list(range(len(seqs)))
     assert len(listed) == 0
+
+
+@pytest.mark.parametrize(
+    ("ahead", "seqs"), [("1h", [3]), ("300D", [3, 4, 5, 6]), ("-1h", [4, 5, 6])]
+)
+def test_wrong_clock_does_not_empty_the_last_seconds(ahead: str, seqs: list[int]) -> None:
+    """A time more than a day after its tick came is no newest time: it may be of the year 2262."""
+    frame = ticks(*range(1, 7))
+    frame["received"] = frame["time"]
+    frame.loc[2, "time"] += pd.Timedelta(ahead)
+    assert select(frame, NONE, last="2ms")[0]["seq"].tolist() == seqs
+    log = TickLog(10, epoch="e1")
+    for row in frame.to_dict("records"):
+        tick = {name: row[name] for name in ("time", "symbol", "price")}
+        log.append(read_ticks([tick]), received=row["received"].value)
+    assert log.frame(last="2ms")["seq"].tolist() == seqs
+
+
+def test_newest_of_times_that_all_lie_ahead_is_the_newest() -> None:
+    """As in a simulation of next year."""
+    frame = ticks(*range(1, 7))
+    frame["received"] = frame["time"] - pd.Timedelta("400D")
+    assert select(frame, NONE, last="2ms")[0]["seq"].tolist() == [4, 5, 6]
+    frame["received"] = pd.NaT
+    assert select(frame, NONE, last="2ms")[0]["seq"].tolist() == [4, 5, 6]
+    frame["time"] = pd.NaT
+    assert select(frame, NONE, last="2ms")[0]["seq"].tolist() == []
 
 
 @pytest.mark.parametrize("how", [{"last": "2ms"}, {"start": at(4)}, {"end": at(7)}])

@@ -12,7 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from tickerkit.log.gaps import gap_frame
+from tickerkit.log.newest_time import newest_time
 from tickerkit.log.position import Gap
+from tickerkit.ticks import NO_TIME
 from tickerkit.ticks.fields import symbol_field
 
 __all__ = ["Selection", "keep_rows", "locate_gaps", "select"]
@@ -45,7 +47,7 @@ def select(
         symbols: only these; None for all.
         last: a number (1000): only so many of the newest ticks, counted after the selection by
             symbol. A length of time ("5min"): only ticks at most that much older than the newest
-            tick of any symbol.
+            tick of any symbol; a time more than a day after its tick came counts as a mistake.
         start: only ticks at this time or later.
         end: only ticks before this time.
         complete: whether the frame has the ticks of all symbols.
@@ -58,8 +60,7 @@ def select(
     by_time = start is not None or end is not None
     if isinstance(last, str | timedelta):
         by_time = True
-        times = frame["time"]
-        keep &= (times >= times.max() - pd.Timedelta(last)).to_numpy()
+        keep &= _recent_rows(frame, pd.Timedelta(last))
     elif last is not None:
         newest = max(operator.index(last), 0)
         kept = np.flatnonzero(keep)
@@ -94,6 +95,22 @@ def keep_rows(
         if limit is not None:
             keep &= compare(frame["time"], limit).to_numpy()
     return keep
+
+
+def _recent_rows(frame: pd.DataFrame, last: pd.Timedelta) -> Bools:
+    """Return which rows are at most a length of time older than the newest, shape (rows,)."""
+    times = _epoch_ns(frame["time"])
+    known = times != NO_TIME
+    if not known.any():
+        return np.zeros(len(frame), dtype=bool)
+    received = _epoch_ns(frame["received"])[known] if "received" in frame else None
+    oldest = newest_time(times[known], received) - last.value
+    recent: Bools = known & (times >= oldest)
+    return recent
+
+
+def _epoch_ns(times: pd.Series[pd.Timestamp]) -> Ints:
+    return pd.DatetimeIndex(times).as_unit("ns").asi8
 
 
 def locate_gaps(frame: pd.DataFrame, gaps: pd.DataFrame) -> Ints:

@@ -30,6 +30,7 @@ from tickerkit.log.columns import FIXED, ColumnEncoder
 from tickerkit.log.compaction import Compaction
 from tickerkit.log.dictionary import Dictionary
 from tickerkit.log.memory import allocate, writable
+from tickerkit.log.newest_time import newest_time
 from tickerkit.log.reader import Reader
 from tickerkit.log.rows import Rows, Snapshot
 from tickerkit.log.shared_frames import SharedFrames
@@ -390,7 +391,7 @@ class TickLog:
         if isinstance(last, pd.Timedelta):
             times = rows.array("time")
             if len(times):
-                recent = times >= int(times.max()) - last.value
+                recent = times >= newest_time(times, rows.array("received")) - last.value
                 chosen = recent if chosen is None else chosen & recent
         elif last is not None:
             newest = last
