@@ -318,3 +318,13 @@ def test_append_continues_a_recording_of_other_columns(recording: Path, tmp_path
     assert frame["seq"].tolist() == [1, 1, 2, 3, 10, 11, 12]
     assert frame["bid"].isna().tolist() == [False, *[True] * 6]
     assert load(out).source == "ws://here"
+
+
+def test_frames_that_are_no_ticks_are_not_converted_in_silence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The file is written, and it is said that it is empty."""
+    line = json.dumps({"t": 1, "frame": {"e": "trade", "p": "1.5"}})
+    (tmp_path / "frames.jsonl").write_text(f"{line}\n" * 10)
+    assert main(["convert", str(tmp_path / "frames.jsonl"), str(tmp_path / "ticks.csv")]) == 0
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -8,6 +8,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -18,9 +19,11 @@ from event_server import Stream, serve_events
 from numbered import ticks
 from peers import free_port
 from soaks import share_of
+from websockets.sync.server import ServerConnection, serve
 
 import tickerkit as tk
 from tickerkit.cli import main
+from tickerkit.cli.record_progress import _format_state
 from tickerkit.feed import Feed
 from tickerkit.log import gaps_from_frame
 from tickerkit.storage import CsvFile, load, write_csv
@@ -421,6 +424,51 @@ def test_options_are_passed_to_the_recorder(
         "Invalid --max-disk 'much'; expected a size; see tickerkit record --help"
         in capsys.readouterr().err
     )
+
+
+def test_messages_that_are_no_ticks_are_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recording of nothing from a server that sent a lot is no success."""
+
+    def send(websocket: ServerConnection) -> None:
+        for price in range(30):
+            websocket.send(f'{{"e": "trade", "p": "{price}"}}')
+        websocket.recv()
+
+    with serve(send, "127.0.0.1", 0) as peer:
+        thread = threading.Thread(target=peer.serve_forever)
+        thread.start()
+        url = f"ws://127.0.0.1:{peer.socket.getsockname()[1]}/"
+        command = InProcess(capsys, "record", url, "-o", str(tmp_path / "t.csv"))
+        command.until("symbol is missing", stream="err")
+        assert command.end() == 1
+        peer.shutdown()
+        thread.join()
+    assert "30 messages were no ticks" in command.out
+    assert command.err.splitlines()[-1].startswith("tickerkit: no tick came: ")
+
+
+def test_symbols_that_the_server_lacks_are_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The error says which it has."""
+    source = write_csv(ticks(*range(1, 10)), tmp_path / "source.csv")
+    assert run(source, "-o", tmp_path / "t.csv", "--symbols", "NOPE") == 1
+    assert "S0" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_line_is_about_what_is_written(server: tk.TickServer, tmp_path: Path) -> None:
+    """While the disk is full, ticks wait; when it has room again, the error is over."""
+    with tk.connect(server.url) as feed, feed.wait(10).record(tmp_path / "t.csv") as recorder:
+        stats = {**recorder.stats, "written": 3, "behind": 7, "last_error": "the disk is full"}
+        state = SimpleNamespace(stats=stats | {"errors": 55}, status="failing")
+        line = _format_state(feed, state)
+        assert "3 ticks" in line
+        assert "7 waiting" in line
+        assert "disk is full" in line
+        state.status = "recording"
+        assert "disk is full" not in _format_state(feed, state)
 
 
 @on_posix

@@ -110,6 +110,8 @@ def convert(
     used = " ".join(option for option, value in options if value is not None)
     if used and not tally.rows:
         print_error(f"{used} selects none of {format_count(conversion.rows, 'tick')}")
+    elif not conversion.rows:
+        print_error("there was no tick to convert; messages of raw frames may be no ticks")
     _print_result(tally, len(conversion.about().gaps), out)
     for warning in conversion.warnings:
         print_error(warning)
