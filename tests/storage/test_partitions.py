@@ -95,7 +95,9 @@ def test_files_lie_by_day_and_symbol(folder: Path) -> None:
     assert [path.name for path in folder.iterdir() if "=" not in path.name] == []
 
 
-@pytest.mark.parametrize("keys", ["day", "symbol", ["symbol", "day"], "day,symbol"])
+@pytest.mark.parametrize(
+    "keys", ["day", "symbol", "hour", ["symbol", "day"], "day,symbol", "day,hour,symbol"]
+)
 def test_recording_comes_back_identical(
     tmp_path: Path, log: TickLog, keys: str | list[str]
 ) -> None:
@@ -279,7 +281,7 @@ def test_symbols_that_differ_only_in_case_have_two_folders(tmp_path: Path) -> No
         ({"path": "ticks.parquet"}, "path"),
         ({"format": "csv"}, "format"),
         ({"compression": "gzip"}, "compression"),
-        ({"partition": "hour"}, "partition"),
+        ({"partition": "minute"}, "partition"),
         ({"partition": []}, "partition"),
     ],
 )
@@ -291,3 +293,47 @@ def test_partition_is_of_a_folder_of_parquet(
     with pytest.raises(tk.InvalidArgument) as raised:
         naming_from_path(tmp_path / how.pop("path", "captures"), **how)
     assert raised.value.argument == named
+
+
+def test_template_of_folders_says_how_files_are_laid_out(tmp_path: Path, log: TickLog) -> None:
+    """Its name is the start of the names of the files, as without folders."""
+    path = tmp_path / "day={date}" / "hour={hour}" / "symbol={symbol}" / "es.mini.parquet"
+    recording = Recording(path, log, partition=None)
+    recording.flush()
+    recording.writer.close()
+    files = {file.relative_to(tmp_path).parent.as_posix() for file in tmp_path.rglob("*.parquet")}
+    assert "day=2024-10-04/hour=13/symbol=BTC%2FUSDT" in files
+    assert len(files) == 49
+    (whole,) = recordings_in(tmp_path)
+    pd.testing.assert_frame_equal(as_text(load(whole).frame), as_text(log.frame()))
+    sql = f"select count(*), count(distinct hour) from '{tmp_path}/**/*.parquet'"
+    assert duckdb.sql(sql).fetchall() == [(49, 24)]
+    naming = naming_from_path(path)
+    assert (naming.stem, naming.partition) == ("es.mini", ("day", "hour", "symbol"))
+    last = find_last_tick(naming, lambda error: pytest.fail(str(error)))
+    assert last is not None
+    assert last.position == Position("e", 49)
+
+
+@pytest.mark.parametrize(
+    ("path", "how", "named"),
+    [
+        ("day={date}/ticks.csv", {}, "path"),
+        ("day={date}/", {}, "path"),
+        ("day={day}/ticks.parquet", {}, "path"),
+        ("day={date}/day={date}/ticks.parquet", {}, "path"),
+        ("day={date}/mine/ticks.parquet", {}, "path"),
+        ("day={date}/symbol={symbol}.parquet", {}, "path"),
+        ("day={date}/ticks.parquet", {"partition": "day"}, "partition"),
+        ("day={date}/ticks.parquet", {"format": "csv"}, "format"),
+        ("day={date}/ticks.parquet", {"compression": "gzip"}, "compression"),
+    ],
+)
+def test_template_that_means_nothing_is_refused(
+    tmp_path: Path, path: str, how: dict[str, Any], named: str
+) -> None:
+    """The error names the argument; a brace in another name is a brace."""
+    with pytest.raises(tk.InvalidArgument) as raised:
+        naming_from_path(f"{tmp_path}/{path}", **how)
+    assert raised.value.argument == named
+    assert naming_from_path(tmp_path / "{mine}" / "ticks.csv").folder == tmp_path / "{mine}"

@@ -202,8 +202,11 @@ class FeedReaders(FeedData, Lifecycle):
 
         Args:
             path: a file that ends in .csv, .csv.gz, .csv.zst or .parquet; or a folder, whose files
-                are named by the time at which they begin. Missing folders are created. A Parquet
-                file grows as a CSV file beside it until it is finished. Where ticks get a new
+                are named by the time at which they begin; or a template of folders, such as
+                `data/day={date}/symbol={symbol}/ticks.parquet`, see `partition`. Missing folders
+                are created. Any program can read a Parquet file at any moment while it grows: each
+                131,072 ticks become a row group, or each minute's if some thousand came. The newest
+                ticks are in a CSV beside it, and `tk.read` reads both. Where ticks get a new
                 column, `ticks.csv` continues in `ticks.part2.csv`; `tk.read_csv("ticks.csv")` reads
                 both.
             mode: "append" continues an existing recording without repeating a tick, "new" refuses
@@ -214,7 +217,7 @@ class FeedReaders(FeedData, Lifecycle):
                 folder rotates each day by default.
             compression: "gzip" or "zstd", for the CSV files of a folder.
             format: "csv" or "parquet", for the files of a folder.
-            partition: "day", "symbol" or ("day", "symbol"): lay the Parquet files of a folder out
+            partition: "day", "hour", "symbol" or several: lay the Parquet files of a folder out
                 as `day=2026-11-29/symbol=AAPL/….parquet`, by the UTC day of `time`, as DuckDB,
                 Polars, Spark and pyarrow read data sets. They appear when a file is finished: each
                 day, as `rotate` says, and at the end; until then its rows are in the folder

@@ -213,7 +213,7 @@ class Recorder(Lifecycle):
 
     @property
     def path(self) -> Path:
-        """Path of the file being written; a Parquet file appears when it is finished.
+        """Path of the file being written; a Parquet file appears with its first row group.
 
         Of a recording with a partition, the folder.
         """

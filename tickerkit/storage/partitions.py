@@ -1,4 +1,4 @@
-"""Partitions: a Parquet recording laid out by day and symbol, as DuckDB, Polars and Spark read it.
+"""Partitions: recordings laid out by day, hour and symbol, as DuckDB, Polars and Spark read them.
 
 The rows lie in folders such as `day=2026-11-29/symbol=AAPL`, in files of the same name. The value
 in a folder's name is not a column of its files, as those programs expect. Until a file is finished,
@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import numpy as np
@@ -24,35 +24,75 @@ from tickerkit.ticks import NS_PER_S, UTC_NS
 
 __all__ = [
     "RECORDING",
+    "Template",
     "folder_values",
     "group_partitions",
     "in_order_of_arrival",
     "parse_partition",
     "partition_files",
+    "partition_folders",
     "partition_path",
     "restore_symbol",
     "split",
 ]
 
-KEYS = ("day", "symbol")
+# The keys, and what stands for a value in the name of a folder in a template.
+KEYS = {"day": "{date}", "hour": "{hour}", "symbol": "{symbol}"}
 RECORDING = "_recording"
-DAY_NS = 86_400 * NS_PER_S
+HOUR_NS = 3_600 * NS_PER_S
+# A value in a folder's name in a template.
+VALUE = re.compile(r"=\{")
 # What a folder's name can't have on some system, or what would end it or its value.
 UNSAFE = re.compile(r'[\x00-\x1f\x7f"#%*/:<=>?\\|]|^[ .]|[ .]$')
+
+
+class Template(NamedTuple):
+    """A path whose folders are named by values of the ticks: `data/day={date}/ticks.parquet`.
+
+    Attributes:
+        root: the folder of all partitions.
+        keys: by what the ticks are laid out, the outer folder first.
+        name: the name of the files.
+    """
+
+    root: Path
+    keys: tuple[str, ...]
+    name: str
+
+    @classmethod
+    def parse(cls, path: Path) -> Template | None:
+        """Return the template that a path is, None if no folder is named by a value.
+
+        Raises:
+            InvalidArgument: such a folder has another name than in a template, or comes twice, or
+                another folder is inside it.
+        """
+        parts = path.parts
+        first = next((i for i, part in enumerate(parts) if VALUE.search(part)), None)
+        if first is None:
+            return None
+        names = {f"{key}={value}": key for key, value in KEYS.items()}
+        keys = tuple(names.get(part, "") for part in parts[first:-1])
+        if "" in keys or len(set(keys)) < len(keys) or VALUE.search(path.name):
+            expected = (
+                f"a path such as data/{'/'.join(names)}/ticks.parquet, or some of its folders"
+            )
+            raise InvalidArgument("path", str(path), expected)
+        return cls(Path(*parts[:first]), keys, path.name)
 
 
 def parse_partition(partition: object) -> tuple[str, ...]:
     """Return the keys to lay a recording out by, the outer folder first; none for None.
 
     Args:
-        partition: "day", "symbol", both in one text with a comma, or a sequence of them.
+        partition: "day", "hour", "symbol", several in one text with commas, or a sequence of them.
 
     Raises:
         InvalidArgument: a key is unknown, or named twice.
     """
     if partition is None:
         return ()
-    expected = '"day", "symbol", or both: ("day", "symbol")'
+    expected = '"day", "hour", "symbol", or several: ("day", "symbol")'
     given = partition
     if isinstance(given, str):
         given = [key.strip() for key in given.split(",")]
@@ -95,7 +135,13 @@ def partition_files(path: Path) -> list[Path]:
     if path.parent.name != RECORDING:
         return []
     root, name = path.parent.parent, path.name
-    return sorted([*root.glob(f"[!._]*=*/{name}"), *root.glob(f"[!._]*=*/*=*/{name}")])
+    return sorted(file for each in partition_folders(root) if (file := each / name).is_file())
+
+
+def partition_folders(root: Path) -> list[Path]:
+    """Return the folders of partitions in a folder."""
+    patterns = ["[!._]*=*" + "/*=*" * depth for depth in range(len(KEYS))]
+    return [each for pattern in patterns for each in root.glob(pattern) if each.is_dir()]
 
 
 def split(
@@ -107,9 +153,12 @@ def split(
         frame: ticks with `time` and `symbol`.
         partition: the keys.
     """
-    days = pd.Series(frame["time"]).astype(UTC_NS).astype(np.int64) // DAY_NS
+    hours = pd.Series(frame["time"]).astype(UTC_NS).astype(np.int64) // HOUR_NS
+    times = pd.to_datetime(hours * HOUR_NS).dt
     columns: dict[str, Any] = {
-        "day": pd.to_datetime(days * DAY_NS).dt.strftime("%Y-%m-%d"),
+        "day": times.strftime("%Y-%m-%d"),
+        # Without a folder for the day, the hour has it in its name.
+        "hour": times.strftime("%H" if "day" in partition else "%Y-%m-%dT%H"),
         "symbol": frame["symbol"].astype("str"),
     }
     keys = pd.DataFrame({key: columns[key].to_numpy(dtype=object) for key in partition})

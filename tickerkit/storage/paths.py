@@ -16,9 +16,11 @@ from tickerkit.storage.csv.parts import is_part, parts_of
 from tickerkit.storage.files import COMPRESSIONS
 from tickerkit.storage.partitions import (
     RECORDING,
+    Template,
     group_partitions,
     parse_partition,
     partition_files,
+    partition_folders,
 )
 from tickerkit.storage.sidecar import sidecar_path
 from tickerkit.validation import check_choice, check_path
@@ -118,7 +120,7 @@ class Naming:
         folders = [self.folder] if self.folder.is_dir() else []
         if self.partition:
             root = self.folder.parent
-            folders += [*root.glob("[!._]*=*/"), *root.glob("[!._]*=*/*=*/")]
+            folders += partition_folders(root)
         written = (each.name for folder in folders for each in folder.iterdir() if each.is_file())
         names = set(map(_final_name, written))
         timed_name = re.compile(re.escape(self.stem) + TIMED_ENDING)
@@ -126,7 +128,7 @@ class Naming:
 
 
 def working_path(path: Path) -> Path:
-    """Return the file that rows are appended to: for Parquet, which can't grow, a CSV beside it."""
+    """Return the file that rows are appended to: of Parquet, a CSV beside it."""
     return path.with_name(f"{path.name}.csv") if path.suffix == ".parquet" else path
 
 
@@ -215,11 +217,12 @@ def naming_from_path(
     """Return how the files of a recording are named.
 
     Args:
-        path: a file, or a folder: one that exists, ends with a separator, or has no suffix.
+        path: a file, or a folder: one that exists, ends with a separator, or has no suffix; or a
+            template of folders: `data/day={date}/symbol={symbol}/ticks.parquet`, see `partitions`.
         rotates: whether the recording has several files.
         compression: "gzip", "zstd" or None, for a folder.
         format: "csv" or "parquet", for a folder.
-        partition: by which of "day" and "symbol" the Parquet files of a folder are laid out.
+        partition: by which of "day", "hour" and "symbol" Parquet files of a folder are laid out.
 
     Raises:
         InvalidArgument: the compression or format is unknown, or contradicts the file's name or
@@ -236,6 +239,8 @@ def naming_from_path(
         raise InvalidArgument("compression", compression, "None for a Parquet file")
     text = os.fspath(path)
     place = Path(text).expanduser()
+    if (template := Template.parse(place)) is not None:
+        return _naming_from_template(template, format, compression, partition)
     ends = tuple(filter(None, ("/", os.sep, os.altsep)))
     if text.endswith(ends) or place.is_dir() or not place.suffix:
         suffix = (
@@ -255,6 +260,27 @@ def naming_from_path(
     if compression and not found.endswith(COMPRESSIONS[compression]):
         raise InvalidArgument("compression", compression, settled)
     return Naming(place.parent, place.name.removesuffix(found), found, timed=rotates)
+
+
+def _naming_from_template(
+    template: Template,
+    format: str | None,  # noqa: A002
+    compression: str | None,
+    partition: object,
+) -> Naming:
+    stem = template.name.removesuffix(".parquet")
+    if stem == template.name:
+        expected = "a name that ends in .parquet in folders such as day={date}"
+        fix = "for CSV, record to one file and call tickerkit convert --split"
+        raise InvalidArgument("path", template.name, f"{expected}; {fix}")
+    settled = "None, since the path says how files are laid out"
+    if partition is not None:
+        raise InvalidArgument("partition", partition, settled)
+    if format not in (None, "parquet") or compression is not None:
+        name, value = ("compression", compression) if compression else ("format", format)
+        raise InvalidArgument(name, value, "None, since the name ends in .parquet")
+    folder = template.root / RECORDING
+    return Naming(folder, stem, ".parquet", timed=True, partition=template.keys)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class RecordingWriter:
         rotate: "day", "hour" or a size. By default, a folder gets a file for each UTC day.
         compression: "gzip", "zstd" or None, for a folder.
         format: "csv" or "parquet", for a folder.
-        partition: by which of "day" and "symbol" the Parquet files of a folder are laid out.
+        partition: by which of "day", "hour" and "symbol" the Parquet files of a folder are laid out.
         max_disk: how many bytes all files may take, those of earlier runs included. Beyond that the
             oldest finished files are removed; if there are none, writing fails.
         fsync: whether each write waits until it is on the disk.
@@ -63,11 +63,11 @@ class RecordingWriter:
         clock: returns the time in seconds since 1970.
         on_rotate: called before a new file begins, and before a file that was moved or shortened
             is opened again.
-        on_error: called when a file can't be converted to Parquet; the writer goes on.
+        on_error: called when ticks can't be made Parquet yet; the writer goes on.
 
     Attributes:
-        path: the file that is being written. A Parquet file exists when it is finished; with a
-            partition, `path` stands for the files of its name, see `partitions`.
+        path: the file that is being written. A Parquet file appears with its first row group; with
+            a partition, `path` stands for the files of its name, see `partitions`.
         naming: how the files are named.
         row: number of the next row of the log.
         written: how many rows were written.
