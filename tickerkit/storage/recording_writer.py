@@ -52,7 +52,7 @@ class RecordingWriter:
         rotate: "day", "hour" or a size. By default, a folder gets a file for each UTC day.
         compression: "gzip", "zstd" or None, for a folder.
         format: "csv" or "parquet", for a folder.
-        partition: by which of "day", "hour" and "symbol" the Parquet files of a folder are laid out.
+        partition: by which of "day", "hour" and "symbol" Parquet files of a folder are laid out.
         max_disk: how many bytes all files may take, those of earlier runs included. Beyond that the
             oldest finished files are removed; if there are none, writing fails.
         fsync: whether each write waits until it is on the disk.

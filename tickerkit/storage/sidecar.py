@@ -165,7 +165,9 @@ class WordCollector:
     def ordered(self, known: Mapping[str, list[str]]) -> dict[str, list[str]]:
         """Return the categories by column, in a known order if that has all of them."""
         return {
-            name: list(known[name]) if found.keys() <= set(known.get(name, ())) else list(found)
+            name: list(known.get(name, ()))
+            if found.keys() <= set(known.get(name, ()))
+            else list(found)
             for name, found in self._found.items()
             if name not in self._full
         }
