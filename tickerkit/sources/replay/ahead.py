@@ -6,9 +6,10 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tickerkit.sources.replay.playhead import Playhead
 from tickerkit.sources.replay.stretches import Found, StretchReader
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["ReadAhead"]
+
+T = TypeVar("T")
 
 
 class ReadAhead:
@@ -50,7 +53,6 @@ class ReadAhead:
         self.reports: deque[Warning | Batch] = deque()
         self._head, self._lock, self._clock, self._on_read = head, lock, clock, on_read
         self._reader = StretchReader(what)
-        self._pool = ThreadPoolExecutor(1, "tickerkit replay")
         self._is_wanted = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -60,14 +62,11 @@ class ReadAhead:
         Raises:
             RecordingError: a file can't be read.
         """
-        loop = asyncio.get_running_loop()
-        end_ns = await loop.run_in_executor(self._pool, self._reader.open)
-        found = await loop.run_in_executor(self._pool, self._reader.read_on)
-        tape = Tape(end_ns)
-        self._add(tape, found)
+        tape = Tape(await _run_in_thread(self._reader.open))
+        self._add(tape, await _run_in_thread(self._reader.read_on))
         with self._lock:
             self._head.load(tape, self._clock())
-        self._task = loop.create_task(self._run())
+        self._task = asyncio.ensure_future(self._run())
 
     def note_wanted(self) -> None:
         """Read what the playhead wants; call it, with the lock held, when that may have changed.
@@ -84,7 +83,6 @@ class ReadAhead:
         """Read no more, without waiting for what is being read."""
         if self._task is not None:
             self._task.cancel()
-        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _run(self) -> None:
         try:
@@ -102,13 +100,13 @@ class ReadAhead:
 
     async def _read(self, number: int) -> None:
         """Read the stretch of a number, and put it on the tape."""
-        loop, tape = asyncio.get_running_loop(), self._head.tape
+        tape = self._head.tape
         if number < len(tape.outlines):
-            ticks = await loop.run_in_executor(self._pool, self._reader.read_again, number)
+            ticks = await _run_in_thread(partial(self._reader.read_again, number))
             with self._lock:
                 tape.put_back(number, ticks)
         else:
-            found = await loop.run_in_executor(self._pool, self._reader.read_on)
+            found = await _run_in_thread(self._reader.read_on)
             with self._lock:
                 self._add(tape, found)
         with self._lock:
@@ -122,3 +120,22 @@ class ReadAhead:
         tape.states += found.states
         tape.is_whole = found.is_last
         self.reports += found.reports
+
+
+async def _run_in_thread(function: Callable[[], T]) -> T:
+    """Run a function in a thread of its own.
+
+    An executor's thread would not do: the program could not exit before the function returns, which
+    takes long where a large compressed file is read from its beginning.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function())
+        except Exception as error:  # raised where it is awaited
+            future.set_exception(error)
+
+    future.set_running_or_notify_cancel()
+    threading.Thread(target=run, name="tickerkit replay reader", daemon=True).start()
+    return await asyncio.wrap_future(future)

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tickerkit.log import Gap, Position
+from tickerkit.log import Gap
 from tickerkit.storage.between_files import Part, find_missing, order
 from tickerkit.storage.extent import Extent, ExtentBuilder
-from tickerkit.storage.paths import is_jsonl, recording_name
+from tickerkit.storage.paths import is_jsonl
 from tickerkit.storage.scan import Scan
+from tickerkit.storage.sidecar import Sidecar
 
 __all__ = ["Surveyed", "survey"]
 
@@ -41,34 +42,20 @@ def survey(paths: Sequence[Path]) -> list[Surveyed]:
     scans = [Scan(path) for path in paths]
     if len(paths) == 1 and not scans[0].sidecar.gaps and not is_jsonl(paths[0]):
         return [Surveyed(scans[0], extent=scans[0].sidecar.extent)]
-    surveyed = [_survey_one(scan) for scan in scans]
-    parts = [_make_part(each) for each in surveyed]
+    found = list(map(_survey_one, scans))
+    parts = [Part.from_extent(each.path, about, extent) for each, about, extent in found]
     missing = find_missing(parts)
     return [
-        each._replace(gaps=[*missing.get(each.scan.path, ()), *each.gaps])
-        for each in (surveyed[index] for index in order(parts))
+        Surveyed(scan, [*missing.get(scan.path, ()), *about.gaps], extent)
+        for scan, about, extent in (found[index] for index in order(parts))
     ]
 
 
-def _survey_one(scan: Scan) -> Surveyed:
-    sidecar = scan.sidecar
-    if sidecar.extent is not None:
-        return Surveyed(scan, sidecar.gaps, sidecar.extent)
+def _survey_one(scan: Scan) -> tuple[Scan, Sidecar, Extent]:
+    """Return also what a recording says about itself, and how far its ticks reach."""
+    if scan.sidecar.extent is not None:
+        return scan, scan.sidecar, scan.sidecar.extent
     rows, builder = Scan(scan.path, ["seq", "epoch", "time"]), ExtentBuilder()
     for piece in rows.pieces():
         builder.add(piece.frame)
-    return Surveyed(scan, rows.sidecar.gaps, builder.extent)
-
-
-def _make_part(surveyed: Surveyed) -> Part:
-    """Return what must be known of a recording to compare it with others."""
-    scan, extent = surveyed.scan, surveyed.extent
-    epochs = [] if extent is None else extent.epochs
-    return Part(
-        scan.path,
-        (*recording_name(scan.path), scan.sidecar.source),
-        scan.sidecar.symbols,
-        Position(epochs[0].epoch, epochs[0].first) if epochs else None,
-        {each.epoch: (each.first, each.last) for each in epochs},
-        list(surveyed.gaps),
-    )
+    return scan, rows.sidecar, builder.extent
