@@ -233,6 +233,29 @@ def test_damage_is_known_when_the_scan_has_ended(tmp_path: Path) -> None:
     assert scan.labels.labels(rows).tolist() == whole.labels.labels(rows).tolist()
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.csv.zst"])
+def test_pieces_are_read_again_while_a_scan_goes_on(tmp_path: Path, name: str) -> None:
+    """The scan isn't disturbed: it finds the same pieces, and the same damage."""
+    path, frame = tmp_path / name, make_frame()
+    with CsvFile(path) as file:
+        for row in range(0, ROWS, 20):
+            file.append(frame.iloc[row : row + 20])
+    text = bytearray(path.read_bytes())
+    middle = len(text) // 2
+    text[middle : middle + 30] = bytes(30)
+    path.write_bytes(text)
+    alone, disturbed = Scan(path, max_rows=8), Scan(path, max_rows=8)
+    expected = [(piece.row, len(piece.frame)) for piece in alone.pieces()]
+    found = []
+    for piece in disturbed.pieces():
+        found.append((piece.row, len(piece.frame)))
+        again = next(disturbed.pieces(piece.number // 2))
+        assert again.row == expected[again.number][0]
+    assert found == expected
+    assert alone.problems == disturbed.problems != []
+    assert alone.rows == disturbed.rows
+
+
 def test_rows_that_come_during_a_scan_are_not_read(tmp_path: Path) -> None:
     """They may be of other types than the columns had when it began."""
     path = write_csv(make_frame(), tmp_path / "t.csv")

@@ -190,6 +190,8 @@ def _make_formatter(server: TickServer, source: ReplaySource) -> Callable[[], Re
             date = start.date() != end.date()
             times = f"{format_time(position, date=date)} of {format_time(end, date=date)} UTC"
             parts = [f"{share:4.0%}", times]
+        elif position is not None:  # the end is not known yet
+            parts = [f"{format_time(position, date=True)} UTC"]
         speed = "unlimited" if math.isinf(source.speed) else f"{source.speed:g}×"
         clients = format_count(len(server.clients), "client")
         table = Table.grid(padding=(0, 1, 0, 0))

@@ -117,9 +117,10 @@ class Scan:
     def pieces(self, first: int = 0) -> Iterator[Piece]:
         """Yield the pieces, beginning with that of number `first`.
 
-        Only a number that an earlier iteration of this scan has yielded may be passed. From one
-        beyond 0 on, problems and `sidecar` are those of the earlier iteration. To begin there is
-        cheap for plain CSV and Parquet; other files are read from their beginning.
+        Only a number that an earlier iteration of this scan has yielded may be passed; that one may
+        still go on. From a number beyond 0 on, problems and `sidecar` are those of the earlier
+        iteration. To begin there is cheap for plain CSV and Parquet; other files are read from
+        their beginning.
 
         Raises:
             RecordingError: the file can't be read further. The pieces before are valid.
@@ -129,9 +130,9 @@ class Scan:
             for number, frame in enumerate(self._reader.pieces(first), first):
                 if number == len(self._starts):
                     self._starts.append(row)
-                self.rows = row + len(frame)
+                self.rows = max(self.rows, row + len(frame))
                 yield Piece(number, row, frame)
-                row = self.rows
+                row += len(frame)
         except MemoryError:
             raise RecordingError(self.path, "it needs more memory than this process has") from None
         self._reader.share = 1.0

@@ -21,7 +21,7 @@ from soaks import examples
 from tickerkit.errors import RecordingError, SourceError, Stopped, TickerkitError
 from tickerkit.log import TickLog
 from tickerkit.runtime.workers import Worker
-from tickerkit.sources.replay import survey as surveys
+from tickerkit.sources.replay import files
 from tickerkit.sources.replay import tape as tapes
 from tickerkit.sources.replay.source import ReplaySource, replay
 from tickerkit.storage import CsvFile, write_csv, write_jsonl, write_parquet
@@ -372,7 +372,7 @@ def test_file_is_read_when_the_replay_starts(tmp_path: Path) -> None:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read files in pieces of 5 rows, and forget those that aren't needed."""
-    monkeypatch.setattr(surveys, "Scan", partial(Scan, max_rows=5))
+    monkeypatch.setattr(files, "Scan", partial(Scan, max_rows=5))
     monkeypatch.setattr(tapes, "MAX_IDLE_BYTES", 0)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tickerkit.errors import RecordingError, RecordingWarning
-from tickerkit.sources.replay import survey as surveys
+from tickerkit.sources.replay import files
 from tickerkit.sources.replay.inputs import check_recordings
 from tickerkit.sources.replay.stretches import StretchReader
 from tickerkit.sources.replay.tape import Tape
@@ -203,7 +203,7 @@ def test_stretch_is_read_again_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """In any order, and whatever was refused in it."""
-    monkeypatch.setattr(surveys, "Scan", partial(Scan, max_rows=7))
+    monkeypatch.setattr(files, "Scan", partial(Scan, max_rows=7))
     rows = frame([("x", seq) for seq in range(1, 100)]).astype({"price": float})
     rows.loc[[3, 30, *range(70, 77)], "price"] = float("nan")
     (write_parquet if name == "t.parquet" else write_csv)(rows, tmp_path / name)

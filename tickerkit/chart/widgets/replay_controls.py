@@ -225,6 +225,8 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
     ) -> None:
         if position is None or start is None or end is None:
             self._slider.disabled = True
+            if position is not None:  # the end is not known yet
+                self._position.value = _render_time(position, is_one_day=True)
             return
         length_s = (end - start).total_seconds()
         self._slider.disabled = self._replay.state == "ended" or not length_s

@@ -16,14 +16,14 @@ from tickerkit.ticks.dataframe import read_frame
 if TYPE_CHECKING:
     import pandas as pd
 
+    from tickerkit.sources.replay.files import OpenFile
     from tickerkit.sources.replay.survey import Surveyed
     from tickerkit.storage.extent import Extent
-    from tickerkit.storage.scan import Piece
 
 __all__ = ["Found", "StretchReader"]
 
-# A piece so far ahead of the newest one is read by reading on, not by starting there.
-MAX_SKIPPED = 3
+# So many of the recordings read last are open.
+MAX_OPEN = 16
 
 
 class Found(NamedTuple):
@@ -75,10 +75,11 @@ class StretchReader:
         self._files: list[Surveyed] = []
         self._steps = self._read_all()
         self._held: Found | None = None
-        # Where each stretch comes from; and the iteration that reads a piece again, with the number
-        # of its file and of its next piece.
+        # How much of the newest file was read.
+        self._share = 0.0
         self._origins: list[_Origin] = []
-        self._again: tuple[int, int, Iterator[Piece]] | None = None
+        # By number of the file, the one that was used last at the end.
+        self._open: dict[int, OpenFile] = {}
 
     def open(self) -> int | None:
         """Look at the recordings; return the latest time in them, None if that isn't known.
@@ -112,22 +113,26 @@ class StretchReader:
     def _is_at_end(self) -> bool:
         """Whether the last piece was probably read: then the next read takes no time."""
         return not self._files or (
-            self._origins[-1].file == len(self._files) - 1 and self._files[-1].scan.share >= 1
+            self._origins[-1].file == len(self._files) - 1 and self._share >= 1
         )
 
     def read_again(self, number: int) -> Batch:
         """Read a stretch that was read before."""
-        file, wanted, size = self._origins[number]
-        scan = self._files[file].scan
-        at = self._again
-        if at is None or at[0] != file or not 0 <= wanted - at[1] < MAX_SKIPPED:
-            at = (file, wanted, scan.pieces(wanted))
-        piece = next((piece for piece in at[2] if piece.number == wanted), None)
-        self._again = (file, wanted + 1, at[2])
+        file, number, size = self._origins[number]
+        piece = self._open_file(file).read_again(number)
         ticks = None if piece is None else read_frame(piece.frame)
         if ticks is None or ticks.count < size:
-            raise RecordingError(scan.path, "it was changed while it was replayed")
+            raise RecordingError(self._files[file].path, "it was changed while it was replayed")
         return ticks.part(0, size)  # the last piece may have grown
+
+    def _open_file(self, number: int) -> OpenFile:
+        from tickerkit.sources.replay.files import OpenFile
+
+        found = self._open.pop(number, None) or OpenFile(self._files[number].path)
+        self._open[number] = found
+        if len(self._open) > MAX_OPEN:
+            del self._open[next(iter(self._open))]
+        return found
 
     def _read_all(self) -> Iterator[Found]:
         """Yield what is found in each piece, and at the end of each file."""
@@ -135,14 +140,16 @@ class StretchReader:
             yield _read_piece(self._what, GapPlacer([], {}, None, 0), 0)
             return
         last, row = None, 0
-        for index, file in enumerate(self._files):
-            placer, states = GapPlacer(file.gaps, _count_rows(file.extent), last, row), 0
-            for piece in file.scan.pieces():
+        for index, surveyed in enumerate(self._files):
+            placer = GapPlacer(surveyed.gaps, _count_rows(surveyed.extent), last, row)
+            file, states = self._open_file(index), 0
+            for piece in file.pieces():
                 found = _read_piece(piece.frame, placer, piece.row)
                 if found.ticks is not None:
                     origin = _Origin(index, piece.number, found.ticks.count)
                     self._origins.append(origin)
                     row += found.ticks.count
+                self._share = file.scan.share
                 yield found._replace(states=file.scan.states[states:])
                 states = len(file.scan.states)
             last, warning = placer.last, file.scan.warning

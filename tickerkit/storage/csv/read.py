@@ -197,7 +197,7 @@ class CsvReader(Reader):
 
     def _open(self, start: int = 0) -> Iterator[bytes]:
         """Return all parts of the text, from a place on."""
-        self._holes.clear()
+        self._holes = []  # not cleared: another iteration may go on with its own
 
         def note(at: int) -> None:
             self.share = (self._passed + at / self._size) / (self._passed + 1)
@@ -299,6 +299,7 @@ class CsvReader(Reader):
             RecordingError: a line has no end.
         """
         parts = self._open(start.offset)
+        found = self._holes
         line = 2 if start.offset else 1
         holes, offset = 0, start.offset
         checked = _check_parts(parts, checksums)
@@ -311,12 +312,13 @@ class CsvReader(Reader):
                 block, line = block[block.find(b"\n") + 1 :], 2
             line += reader.add(block, line)
             # The next line follows the holes that were found since the last block.
-            self._holes[holes:] = [hole._replace(line=line) for hole in self._holes[holes:]]
-            holes = len(self._holes)
+            found[holes:] = [hole._replace(line=line) for hole in found[holes:]]
+            holes = len(found)
             yield len(rest)
             if len(rest) > MAX_OPEN_BYTES:
                 problem = f"the line after row {reader.rows:,} has no end"
                 raise RecordingError(self.path, problem)
+        self._holes = found
 
     def _finish(self, reader: NativeReader, checksums: Checksums, torn_bytes: int) -> None:
         """Note what is damaged, and how rows are numbered."""
