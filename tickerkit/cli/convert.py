@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from tickerkit.storage.convert import Conversion
     from tickerkit.storage.files import Mode
+    from tickerkit.storage.split import Layout
     from tickerkit.storage.tally import Tally
 
 __all__ = ["convert"]
@@ -34,7 +35,14 @@ def convert(
         list[str],
         typer.Argument(metavar="FILE", help="Recordings, or folders of recordings."),
     ],
-    target: Annotated[str, typer.Argument(metavar="OUT", help="The file to write.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="OUT",
+            help="The file to write; or files, such as "
+            "'out/day={date}/symbol={symbol}/ticks.parquet', of which {hour} may be a part, too.",
+        ),
+    ],
     symbols: Symbols = None,
     start: Annotated[
         str | None,
@@ -60,6 +68,15 @@ def convert(
     append: Annotated[
         bool, typer.Option("--append", help="Append to an existing recording.")
     ] = False,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            metavar="KEYS",
+            help="Write a file for each day, hour or symbol, such as day,symbol. OUT is a folder, "
+            "or ends with the name that each file has in folders such as day=2026-11-24.",
+        ),
+    ] = None,
     sort: Annotated[
         bool,
         typer.Option(
@@ -85,16 +102,21 @@ def convert(
     """
     from tickerkit.errors import RecordingExists, TickerkitError
     from tickerkit.storage.convert import Conversion, write_conversion
+    from tickerkit.storage.split import write_split
 
     if overwrite and append:
         raise UsageError("--overwrite and --append contradict each other; pass one of them")
     out = Path(target).expanduser()
-    _check_format(out, escape_formulas=escape_formulas, append=append)
+    layout = _parse_layout(out, split, append=append)
+    out = out if layout is None else layout.root
+    name = out if layout is None else out / layout.name
+    _check_format(name, escape_formulas=escape_formulas, append=append)
     wanted = parse_symbols(symbols)
     paths = find_recordings(files)
     if any(out.exists() and path.exists() and path.samefile(out) for path in paths):
         raise UsageError(f"{out} can't be read and written at once; name another file for OUT")
-    if out.exists() and not overwrite and not append:
+    is_used = out.exists() if layout is None else out.is_dir() and any(out.iterdir())
+    if is_used and not overwrite and not append:
         raise TickerkitError(f"{out} exists; pass --overwrite or --append, or another name")
     mode: Mode = "overwrite" if overwrite else "append" if append else "new"
     with show_share(f"writing {out}") as update:
@@ -103,7 +125,12 @@ def convert(
         )
         _select(conversion, wanted, start, end)
         try:
-            tally = write_conversion(conversion, out, mode, escape_formulas=escape_formulas)
+            if layout is None:
+                tally = write_conversion(conversion, out, mode, escape_formulas=escape_formulas)
+            else:
+                tally, count = write_split(
+                    conversion, layout, escape_formulas=escape_formulas, on_share=_heed(update)
+                )
         except RecordingExists:
             raise TickerkitError(f"another program has created {out} meanwhile") from None
     options = (("--symbols", symbols), ("--from", start), ("--to", end))
@@ -112,7 +139,8 @@ def convert(
         print_error(f"{used} selects none of {format_count(conversion.rows, 'tick')}")
     elif not conversion.rows:
         print_error("there was no tick to convert; messages of raw frames may be no ticks")
-    _print_result(tally, len(conversion.about().gaps), out)
+    size = format_count(count, "file") if layout else format_size(out.stat().st_size)
+    _print_result(tally, len(conversion.about().gaps), out, size)
     for warning in conversion.warnings:
         print_error(warning)
     # A Parquet file that is being recorded has its newest rows in a second file, and isn't damaged.
@@ -156,6 +184,20 @@ def _parse_time(text: str, option: str, conversion: Conversion) -> pd.Timestamp:
     return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
 
 
+def _parse_layout(out: Path, split: str | None, *, append: bool) -> Layout | None:
+    """Return the layout of the files to write, None for one file."""
+    from tickerkit.errors import InvalidArgument
+    from tickerkit.storage.split import Layout
+
+    try:
+        layout = Layout.parse(out, split)
+    except InvalidArgument as error:
+        raise UsageError(str(error)) from None
+    if layout is not None and append:
+        raise UsageError("--append is for one file; leave it out, or name one")
+    return layout
+
+
 def _check_format(out: Path, *, escape_formulas: bool, append: bool) -> None:
     """Check that the name of a file has a known format, and the options fit it."""
     from tickerkit.storage.paths import ENDINGS
@@ -173,10 +215,10 @@ def _check_format(out: Path, *, escape_formulas: bool, append: bool) -> None:
         raise UsageError("--escape-formulas writes a new file; leave out --append")
 
 
-def _print_result(tally: Tally, gaps: int, out: Path) -> None:
+def _print_result(tally: Tally, gaps: int, out: Path, size: str) -> None:
     symbols = format_count(tally.extent.extent.symbol_count, "symbol")
     parts = [f"{format_count(tally.rows, 'tick')} of {symbols}"]
     if gaps:
         parts.append(format_count(gaps, "gap"))
-    parts.append(format_size(out.stat().st_size))
+    parts.append(size)
     print_line(f"wrote {escape_controls(out)}: {', '.join(parts)}")

@@ -84,6 +84,11 @@ class Conversion:
         self._start, self._end = start, end
 
     @property
+    def first_path(self) -> Path:
+        """The first of the recordings."""
+        return self._sources[0].path
+
+    @property
     def rows(self) -> int:
         """How many ticks were read so far, before the selection."""
         return sum(source.rows for source in self._sources)
