@@ -494,6 +494,20 @@ def test_parquet_grows_as_csv_and_is_converted_at_the_end(tmp_path: Path) -> Non
     assert missing(path) == [("e", 4, 5)]
 
 
+def test_size_to_rotate_at_is_that_of_the_parquet_file(tmp_path: Path) -> None:
+    """The CSV beside it is several times as large."""
+    made = Recording(tmp_path / "t.parquet", TickLog(100_000, epoch="e"), rotate="40KB")
+    for start in range(1, 30_000, 500):
+        append(made.log, *range(start, start + 500))
+        made.now += 1
+        made.flush()
+    made.writer.close()
+    sizes = [path.stat().st_size for path in recordings_in(tmp_path)]
+    assert 2 <= len(sizes) < 12
+    assert all(35_000 < size < 60_000 for size in sizes[:-1])
+    assert [seq for path in recordings_in(tmp_path) for seq in seqs(path)] == [*range(1, 30_001)]
+
+
 def test_names_and_sizes_are_parsed() -> None:
     """Invalid ones are refused where they are given."""
     assert read_size("max_disk", "1.5 gb") == 1_500_000_000

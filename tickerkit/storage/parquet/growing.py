@@ -42,7 +42,8 @@ MIN_GROUP_SHARE = 2_048
 RETRY_S = 10.0
 # If row groups can't be written, ticks wait when the CSV has this many.
 MAX_LOG_ROWS = 8 * ROWS_AT_ONCE
-# While it catches up, rows are visible after this many seconds. A crash loses no more than these.
+# While it catches up, rows are visible after this many seconds. A crash loses no more than these,
+# which the next run asks the server for again.
 MAX_AHEAD_S = 2.0
 
 
@@ -139,7 +140,7 @@ class GrowingParquet:
         gaps = list(gaps)
         is_whole = len(frame) >= ROWS_AT_ONCE
         if self._is_ahead or is_whole:
-            self._append_group(frame)
+            self._append_ahead(frame)
         else:
             self._append_to_log(frame, gaps)
         self._is_catching_up = is_whole
@@ -159,12 +160,20 @@ class GrowingParquet:
             # The log of ticks may drop these rows; a view would keep all of its memory.
             self._hold(frame.copy())
 
-    def _append_group(self, frame: pd.DataFrame) -> None:
-        late = self._clock() - self._published_at >= MAX_AHEAD_S
-        if self._log.rows or (self._is_ahead and late):
+    def _append_ahead(self, frame: pd.DataFrame) -> None:
+        """Append rows without the CSV; fewer than a row group wait for the others."""
+        is_late = self._clock() - self._published_at >= MAX_AHEAD_S
+        if self._log.rows or (self._is_ahead and is_late and self._rows.file.has_rested):
             self._turn()
-        self._rows.add(frame)
-        self._is_ahead = self._rows.file.unpublished
+        if len(frame):
+            self._hold(frame.copy() if len(frame) < ROWS_AT_ONCE else frame)
+        if self._waiting_rows >= ROWS_AT_ONCE:
+            try:
+                self._add_waiting()
+            except BaseException:
+                self._waiting_rows -= len(self._waiting.pop())
+                raise
+        self._is_ahead = True
 
     def _hold(self, frame: pd.DataFrame) -> None:
         if not self._waiting:
@@ -203,11 +212,11 @@ class GrowingParquet:
             self._on_error(error)
 
     def _is_due(self, now: float) -> bool:
-        if self._is_ahead:
-            return not self._is_catching_up or now - self._published_at >= MAX_AHEAD_S
         file = self._rows.file
         if not file.has_rested:
             return False
+        if self._is_ahead:
+            return not self._is_catching_up or now - self._published_at >= MAX_AHEAD_S
         is_old = bool(self._waiting) and now - self._since >= MAX_WAIT_S
         enough = max(MIN_GROUP_ROWS, file.rows // MIN_GROUP_SHARE) if is_old else ROWS_AT_ONCE
         return file.unpublished or self._waiting_rows >= enough
@@ -215,14 +224,17 @@ class GrowingParquet:
     def _turn(self) -> None:
         """Make a row group of the waiting rows, publish it, and begin the CSV again."""
         if self._waiting:
-            self._rows.add(combine_frames(self._waiting))
-            self._waiting, self._waiting_rows, self._measured = [], 0, (0, 0)
+            self._add_waiting()
         self._rows.publish()
         self._is_ahead, self._published_at = False, self._clock()
         if self._log.rows:
             # If that fails, rows are in both files, which a reader and the next run find out.
             with contextlib.suppress(OSError):
                 self._log.restart()
+
+    def _add_waiting(self) -> None:
+        self._rows.add(combine_frames(self._waiting))
+        self._waiting, self._waiting_rows, self._measured = [], 0, (0, 0)
 
     # --- the file -----------------------------------------------------------------------------
 
