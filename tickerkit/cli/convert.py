@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tickerkit.storage.convert import Conversion
     from tickerkit.storage.files import Mode
-    from tickerkit.storage.split import Layout
+    from tickerkit.storage.partitions import Template
     from tickerkit.storage.tally import Tally
 
 __all__ = ["convert"]
@@ -184,13 +184,13 @@ def _parse_time(text: str, option: str, conversion: Conversion) -> pd.Timestamp:
     return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
 
 
-def _parse_layout(out: Path, split: str | None, *, append: bool) -> Layout | None:
+def _parse_layout(out: Path, split: str | None, *, append: bool) -> Template | None:
     """Return the layout of the files to write, None for one file."""
     from tickerkit.errors import InvalidArgument
-    from tickerkit.storage.split import Layout
+    from tickerkit.storage.split import parse_layout
 
     try:
-        layout = Layout.parse(out, split)
+        layout = parse_layout(out, split)
     except InvalidArgument as error:
         raise UsageError(str(error)) from None
     if layout is not None and append:

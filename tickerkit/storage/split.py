@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby, pairwise
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -25,7 +25,7 @@ from tickerkit.storage.extent import ExtentBuilder
 from tickerkit.storage.frames import regroup
 from tickerkit.storage.output import write_stream
 from tickerkit.storage.parquet.table import ROWS_AT_ONCE
-from tickerkit.storage.partitions import RECORDING, partition_path
+from tickerkit.storage.partitions import RECORDING, Template, parse_partition, partition_path
 from tickerkit.storage.paths import ENDINGS
 from tickerkit.storage.sidecar import Partition, Sidecar, sidecar_path
 from tickerkit.storage.sorting import Block, Ints, Key, Sorter, merge_runs
@@ -33,9 +33,8 @@ from tickerkit.storage.tally import Tally
 from tickerkit.ticks import NO_TIME, NS_PER_S
 from tickerkit.ticks.fields import symbol_field
 
-__all__ = ["Layout", "write_split"]
+__all__ = ["parse_layout", "write_split"]
 
-FIELDS = {"day": "{date}", "hour": "{hour}", "symbol": "{symbol}"}
 HOUR_NS = 3_600 * NS_PER_S
 PERIODS_NS = {"day": 24 * HOUR_NS, "hour": HOUR_NS}
 # By this value, DuckDB, Polars and Spark know that there is none.
@@ -44,81 +43,32 @@ ELSEWHERE = "in another file of the layout"
 DEFAULT_NAME = "ticks.parquet"
 
 
-class Layout(NamedTuple):
-    """In which folders the files of a recording are.
+def parse_layout(path: Path, keys: str | None = None) -> Template | None:
+    """Return how the files of a path to write to are laid out; None if that is one file.
 
-    Attributes:
-        root: the folder of all.
-        keys: those of the folders, the outer one first: "day", "hour", "symbol".
-        name: the name of each file.
+    Args:
+        path: a path with folders such as `day={date}`; or with `keys` one without: a folder, or the
+            name of each file in it.
+        keys: by what files are laid out, separated by commas: "day", "hour", "symbol".
+
+    Raises:
+        InvalidArgument: a folder or a key is unknown, or the files have another format.
     """
-
-    root: Path
-    keys: tuple[str, ...]
-    name: str
-
-    @classmethod
-    def parse(cls, path: Path, split: str | None = None) -> Layout | None:
-        """Return the layout of a path to write to; None if that is one file.
-
-        Args:
-            path: a path with folders such as `day={date}`, or with `split` one without: a folder,
-                or the name of each file in it.
-            split: keys, separated by commas.
-
-        Raises:
-            InvalidArgument: a folder or a key is unknown.
-        """
-        folders = [part for part in path.parts[:-1] if "{" in part]
-        if split is None and not folders and "{" not in path.name:
-            return None
-        known = {f"{key}={field}": key for key, field in FIELDS.items()}
-        if split is None:
-            keys = tuple(known.get(part, "") for part in folders)
-            root = Path(*path.parts[: path.parts.index(folders[0])]) if folders else path
-            name = path.name
-            is_valid = list(path.parts[-len(keys) - 1 : -1]) == folders
-            if not (is_valid and _are_valid(keys) and name.endswith(ENDINGS)):
-                expected = f"folders of {', '.join(known)}, and then a name such as ticks.parquet"
-                raise InvalidArgument("path", str(path), expected)
-            return cls(root, keys, name)
-        if folders:
-            raise InvalidArgument("split", split, "None for a path that has the folders itself")
-        keys = tuple(key.strip() for key in split.split(","))
-        if keys and keys[0] == "hour":  # the hours of different days need different folders
-            keys = ("day", *keys)
-        if not _are_valid(keys):
-            raise InvalidArgument("split", split, '"day", "hour", "symbol", or some of them')
+    found = Template.parse(path)
+    if keys is not None:
+        if found is not None:
+            raise InvalidArgument("split", keys, "None for a path that has the folders itself")
         is_file = path.name.endswith(ENDINGS)
-        return cls(path.parent if is_file else path, keys, path.name if is_file else DEFAULT_NAME)
-
-    @property
-    def period_ns(self) -> int | None:
-        """How long the ticks of a file last; None if the layout isn't by time."""
-        return min((PERIODS_NS[key] for key in self.keys if key in PERIODS_NS), default=None)
-
-    def values(self, period: int, symbol: str) -> dict[str, str]:
-        """Return the values of a file's folders: of its period, a number, and its symbol."""
-        found = {}
-        for key in self.keys:
-            if key == "symbol":
-                found[key] = symbol or NO_VALUE
-            elif period == NO_TIME:
-                found[key] = NO_VALUE
-            else:
-                time = pd.Timestamp(period * (self.period_ns or 1))
-                found[key] = f"{time:%Y-%m-%d}" if key == "day" else f"{time:%H}"
-        return found
-
-
-def _are_valid(keys: Sequence[str]) -> bool:
-    known = bool(keys) and set(keys) <= set(FIELDS) and len(set(keys)) == len(keys)
-    return known and ("hour" not in keys or "day" in keys[: keys.index("hour")])
+        root, name = (path.parent, path.name) if is_file else (path, DEFAULT_NAME)
+        return Template(root, parse_partition(keys), name)
+    if found is not None and not found.name.endswith(ENDINGS):
+        raise InvalidArgument("path", found.name, f"a name with {' '.join(ENDINGS)}")
+    return found
 
 
 def write_split(
     conversion: Conversion,
-    layout: Layout,
+    layout: Template,
     *,
     escape_formulas: bool = False,
     on_share: Callable[[float], object] = lambda share: None,
@@ -181,8 +131,12 @@ class _Splitter:
         tally: what is known of all ticks.
     """
 
-    def __init__(self, conversion: Conversion, layout: Layout) -> None:
+    def __init__(self, conversion: Conversion, layout: Template) -> None:
         self._layout, self._path = layout, conversion.first_path
+        # How long the ticks of a file last; None if it isn't by time.
+        self._period_ns = min(
+            (PERIODS_NS[key] for key in layout.keys if key in PERIODS_NS), default=None
+        )
         self.files: list[tuple[int, dict[str, str]]] = []
         self.tally = Tally()
         self._ranks: dict[tuple[int, str], int] = {}
@@ -211,11 +165,22 @@ class _Splitter:
     def _rank(self, period: int, symbol: str) -> int:
         rank = self._ranks.setdefault((period, symbol), len(self._ranks))
         if rank == len(self.files):
-            self.files.append((period, self._layout.values(period, symbol)))
+            self.files.append((period, self._values(period, symbol)))
         return rank
 
+    def _values(self, period: int, symbol: str) -> dict[str, str]:
+        """Return the values of a file's folders."""
+        found = dict.fromkeys(self._layout.keys, NO_VALUE)
+        if self._period_ns is not None and period != NO_TIME:
+            time = pd.Timestamp(period * self._period_ns)
+            hour = "%H" if "day" in found else "%Y-%m-%dT%H"
+            found |= {"day": f"{time:%Y-%m-%d}", "hour": time.strftime(hour)}
+        return {
+            key: symbol or NO_VALUE if key == "symbol" else found[key] for key in self._layout.keys
+        }
+
     def _periods(self, frame: pd.DataFrame) -> Ints:
-        length = self._layout.period_ns
+        length = self._period_ns
         if length is None:
             return np.zeros(len(frame), dtype=np.int64)
         if "time" not in frame or frame["time"].dtype.kind != "M":
@@ -296,7 +261,7 @@ def _pieces(blocks: Iterable[Block]) -> Iterator[tuple[int, Block]]:
             yield Key(int(part.ranks[0]), 0).rank, part
 
 
-def _publish(place: Path, layout: Layout) -> None:
+def _publish(place: Path, layout: Template) -> None:
     """Move the files to where they belong, and remove those that were there."""
     root = layout.root
     if root.exists():
