@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tickerkit.errors import RecordingError, RecordingWarning
-from tickerkit.sources.replay import files
+from tickerkit.sources.replay import files, stretches
 from tickerkit.sources.replay.inputs import check_recordings
 from tickerkit.sources.replay.stretches import StretchReader
 from tickerkit.sources.replay.tape import Tape
@@ -213,6 +214,21 @@ def test_stretch_is_read_again_as_it_was(
     for number in [*numbers, *reversed(numbers), *numbers[::3]]:
         again = made.reader.read_again(number)
         assert np.asarray(again.columns["price"]).tolist() == made.prices[number]
+
+
+def test_few_of_many_files_are_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece of a file that was closed is read again as well."""
+    monkeypatch.setattr(stretches, "MAX_OPEN", 2)
+    monkeypatch.setattr(files, "Scan", partial(Scan, max_rows=2))
+    for number in range(6):
+        rows: Rows = [("x", 5 * number + seq) for seq in range(1, 6)]
+        write_csv(frame(rows), tmp_path / f"t-2026010{number + 1}T000000Z.csv")
+    made = Read(tmp_path)
+    assert list(chain.from_iterable(made.prices)) == list(range(1, 31))
+    for number in [17, 2, 16, 0, 9, *range(18)]:
+        again = made.reader.read_again(number)
+        assert np.asarray(again.columns["price"]).tolist() == made.prices[number]
+        assert len(made.reader._open) <= 2
 
 
 def test_piece_that_is_gone_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
