@@ -45,6 +45,7 @@ class Growing:
 
     Args:
         folder: the folder, or the path of a file.
+        start: the seq of the first tick is one more.
         how: arguments of `RecordingWriter`.
 
     Attributes:
@@ -52,18 +53,21 @@ class Growing:
         now: the recorder's clock, in s.
     """
 
-    def __init__(self, folder: Path, **how: Any) -> None:
-        self.now = START.timestamp()
+    def __init__(self, folder: Path, start: int = 0, **how: Any) -> None:
+        self.now = START.timestamp() + start
         self.log = TickLog(100_000, epoch="e")
+        self._start = start
         self._reader = self.log.reader(0)
         self._writer = RecordingWriter(folder, clock=lambda: self.now, **how)
         self._writer.begin(self.log, 0)
 
     def add(self, count: int, gaps: Sequence[Gap] = (), **columns: float) -> None:
         """Record further ticks, and gaps."""
-        frame = ticks(len(self.log) + 1, count, **columns)
+        frame = ticks(self._start + len(self.log) + 1, count, **columns)
         rows = frame.drop(columns=["seq", "received", "epoch"]).to_dict("records")
-        self.log.append(read_ticks(rows), received=frame["received"].iloc[0].value)
+        received = frame["received"].iloc[0].value
+        seqs = frame["seq"].to_numpy()
+        self.log.append(read_ticks(rows), received=received, epoch="e", seq=seqs)
         self.now += count
         self._writer.take(self._reader.read(), lambda *_: list(gaps))
 

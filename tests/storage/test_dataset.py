@@ -86,6 +86,24 @@ def test_folders_name_columns(tmp_path: Path) -> None:
     assert [len(list(data.get_fragments(filter=each))) for each in chosen] == [1, 3]
 
 
+@pytest.mark.parametrize("folders", ["day={date}/hour={hour}", "hour={hour}/symbol={symbol}"])
+def test_newest_rows_have_the_hour_of_their_folder(tmp_path: Path, folders: str) -> None:
+    """A template names folders by the hour as well; before they are there, nothing says so."""
+    template = tmp_path / "data" / folders / "t.parquet"
+    growing = Growing(template)
+    growing.add(300)
+    growing.close()
+    later = Growing(template, start=400)
+    later.add(300)
+    with pytest.warns(tk.RecordingWarning):
+        data = tk.dataset(tmp_path / "data")
+    hours = data.to_table(columns=["hour"])["hour"].to_pylist()
+    assert hours == [10 if "day" in folders else "2026-11-29T10"] * 600
+    later.close()
+    assert tk.dataset(tmp_path / "data").count_rows(filter=ds.field("hour") == hours[0]) == 600
+    assert tk.read(tmp_path / "data")["seq"].tolist() == [*range(1, 301), *range(401, 701)]
+
+
 def test_a_query_opens_only_the_row_groups_that_it_needs(tmp_path: Path) -> None:
     """A damaged row group harms no query of other times; `tk.read` reads around it."""
     path = tmp_path / "ticks.parquet"

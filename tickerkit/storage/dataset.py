@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.dataset as pa_ds
 import pyarrow.fs as pa_fs
@@ -183,20 +184,27 @@ def _open_growing(members: Sequence[Path], newest: Path) -> Opened:
         after = [read_footer(file.path).num_row_groups for file in files]
         if after == [file.row_groups for file in files]:
             break
-    if _will_have_day(newest):
-        table = table.append_column("day", table["time"].cast(pa.date32(), safe=False))
+    table = _add_keys(table, newest)
     return Opened(files, [table], [*problems, *more, unfinished(newest)])
 
 
-def _will_have_day(newest: Path) -> bool:
-    """Return whether rows will lie in folders of their day.
+def _add_keys(table: pa.Table, newest: Path) -> pa.Table:
+    """Return the newest rows with the columns that the names of their folders will have.
 
-    Until the first file in such folders is finished, nothing says so; then it may be.
+    Until the first file in such folders is finished, nothing says so; then it may be the day.
     """
     if newest.parent.name != RECORDING:
-        return False
-    finished = list(newest.parent.parent.glob("[!._]*=*/**/*.parquet"))
-    return not finished or any("day" in folder_values(file) for file in finished)
+        return table
+    finished = newest.parent.parent.glob("[!._]*=*/**/*.parquet")
+    keys = folder_values(next(finished, newest)) or {"day": ""}
+    times, missing = table["time"], set(keys) - set(table.column_names)
+    if "day" in missing:
+        table = table.append_column("day", times.cast(pa.date32(), safe=False))
+    if "hour" in missing:
+        # Without a folder for the day, the hour has it in its name.
+        hours = pc.hour(times) if "day" in keys else pc.strftime(times, "%Y-%m-%dT%H").cast(TEXT)
+        table = table.append_column("hour", hours)
+    return table
 
 
 def _open_parquet(path: Path) -> File:
