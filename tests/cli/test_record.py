@@ -109,6 +109,25 @@ def test_partition_option_lays_files_out(
     assert "Invalid --raw" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("out", "options", "names"),
+    [
+        ("c/day={date}/symbol={symbol}/ticks.parquet", [], 3),
+        ("c/symbol={symbol}/t.parquet", ["--rotate", "hour"], 3),
+        ("c", ["--format", "parquet"], 1),
+    ],
+)
+def test_layout_of_a_folder_is_chosen_in_a_shell(
+    tmp_path: Path, out: str, options: list[str], names: int
+) -> None:
+    """By a template of folders, or by a format; each file is Parquet."""
+    source = write_csv(ticks(*range(1, 101)), tmp_path / "source.csv")
+    assert run(source, "-o", tmp_path / out, *options) == 0
+    assert len(list((tmp_path / "c").rglob("*.parquet"))) == names
+    frame = tk.read(tmp_path / "c")
+    assert frame["seq"].tolist() == list(range(1, 101))
+
+
 def test_ticks_option_limits_the_recording_exactly(tmp_path: Path) -> None:
     """The file has exactly --ticks ticks, also when they come in batches."""
     assert run("sim:A,B", "-o", tmp_path / "a.csv", "--ticks", 3) == 0

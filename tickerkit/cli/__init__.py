@@ -1,7 +1,4 @@
-"""The command line.
-
-`tickerkit serve | lab | watch | talk | room | record | replay | verify | convert | query | doctor`
-"""
+"""The command line: `tickerkit serve`, `record`, `doctor` and others; `app` lists them."""
 
 from __future__ import annotations
 

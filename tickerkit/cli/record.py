@@ -55,8 +55,9 @@ def record(
             "--out",
             "-o",
             metavar="FILE",
-            help="The file to write: .csv .csv.gz .csv.zst .parquet; a folder; or - for lines on "
-            "stdout, where each tick is written at once.",
+            help="The file to write: .csv .csv.gz .csv.zst .parquet; a folder; folders by value, "
+            "as in 'data/day={date}/symbol={symbol}/ticks.parquet'; or - for lines on stdout, "
+            "where each tick is written at once.",
         ),
     ],
     duration: Annotated[
