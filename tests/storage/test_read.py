@@ -13,6 +13,7 @@ import pytest
 from recorded import START, Growing, ticks, values
 
 import tickerkit as tk
+from tickerkit.cli import main
 from tickerkit.storage import load, write_csv, write_jsonl, write_parquet
 
 WRITERS = {
@@ -68,6 +69,17 @@ def test_partitions_are_one_recording_in_order_of_arrival(
     only = tk.read(tmp_path / "captures", symbols=["600519"], columns=["symbol", "price"])
     assert only["symbol"].astype("str").tolist() == ["600519"] * 100
     assert only["price"].tolist() == expected.loc[expected["symbol"] == "600519", "price"].tolist()
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_split_recording_is_read_in_order_of_arrival(tmp_path: Path, name: str) -> None:
+    """Files that were split by symbol are merged again, and the folder gives the symbol."""
+    path = write_parquet(ticks(1, 300), tmp_path / "whole.parquet")
+    out = tmp_path / "out"
+    assert main(["convert", str(path), f"{out}/day={{date}}/symbol={{symbol}}/{name}"]) == 0
+    pd.testing.assert_frame_equal(values(tk.read(out)), values(ticks(1, 300)))
+    assert tk.read(out, symbols="600519", columns=["seq"])["seq"].tolist() == [*range(1, 301, 3)]
+    assert tk.dataset(out).count_rows() == 300
 
 
 def test_what_is_damaged_in_a_folder_is_left_out_with_one_warning(tmp_path: Path) -> None:

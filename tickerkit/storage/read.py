@@ -22,7 +22,7 @@ from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
 from tickerkit.storage.outline import read_outline
 from tickerkit.storage.parquet.read import read_each
-from tickerkit.storage.partitions import in_order_of_arrival, partition_files
+from tickerkit.storage.partitions import folder_values, in_order_of_arrival, partition_files
 from tickerkit.storage.paths import recording_name, recordings_in, working_path
 from tickerkit.storage.scan import Scan
 from tickerkit.ticks.fields import SYMBOL_NAMES, symbol_field
@@ -140,7 +140,10 @@ def read(
     asked = _Selection(bounds, _parse_columns(columns))
     files = find_files(path)
     chosen = list(filter(asked.may_have_rows, files)) or files[:1]
-    found, problems = read_each(chosen, lambda file: _read_recording(file, asked))
+    recordings = _group_by_recording(chosen)
+    found, problems = read_each(
+        list(recordings), lambda first: _read_recording(recordings[first], asked)
+    )
     for file, each in zip((each.part.path for each in found), found, strict=True):
         problems += [
             problem.within(file.name) if len(files) > 1 else problem for problem in each.problems
@@ -202,21 +205,38 @@ def _check_columns(columns: Sequence[str], known: set[str], files: Sequence[Path
             raise InvalidArgument("columns", name, expected)
 
 
-def _read_recording(path: Path, asked: _Selection) -> _Found:
-    """Read what is asked for of one recording, which may be in several partitions."""
-    members = [] if working_path(path).exists() else partition_files(path)
-    if not members:
-        return _read_file(path, asked)
+def _group_by_recording(files: Sequence[Path]) -> dict[Path, list[Path]]:
+    """Return the files of each recording by the first of them.
+
+    Files that lie in folders of their symbols are one recording. All others stand for themselves:
+    their rows follow each other.
+    """
+    groups: dict[object, list[Path]] = {}
+    for file in files:
+        is_symbol = "symbol" in folder_values(file)
+        groups.setdefault(recording_name(file) if is_symbol else file, []).append(file)
+    return {group[0]: group for group in groups.values()}
+
+
+def _read_recording(files: Sequence[Path], asked: _Selection) -> _Found:
+    """Read what is asked for of one recording, whose files may be in several partitions."""
+    members: list[Path] = []
+    for path in files:
+        parts = [] if working_path(path).exists() else partition_files(path)
+        members += list(filter(asked.may_have_rows, parts)) or parts[:1] or [path]
+    if len(members) == 1:
+        found = _read_file(members[0], asked)
+        return found._replace(part=found.part._replace(path=files[0]))
     columns = asked.columns and list(dict.fromkeys([*asked.columns, *ARRIVAL]))
     more = asked._replace(columns=columns)
-    chosen = list(filter(asked.may_have_rows, members)) or members[:1]
-    each, problems = read_each(chosen, lambda file: _read_file(file, more))
+    each, problems = read_each(members, lambda file: _read_file(file, more))
     problems += [problem for found in each for problem in found.problems]
     frame = combine_frames([found.frame for found in each], consume=True)
     if set(ARRIVAL) <= set(frame):
         frame = in_order_of_arrival(frame)
-    part = each[0].part._replace(path=path)
-    return _Found(asked.narrow(frame), part, problems, each[0].units)
+    part = each[0].part._replace(path=files[0])
+    units = {name: unit for found in each for name, unit in found.units.items()}
+    return _Found(asked.narrow(frame), part, problems, units)
 
 
 def _read_file(path: Path, asked: _Selection) -> _Found:
