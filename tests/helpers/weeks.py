@@ -19,7 +19,7 @@ import time
 import zlib
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from commands import environment
 
@@ -208,15 +208,24 @@ def _record(control: Control, output: int, arguments: list[str]) -> None:
 def _control_disk(control: Control) -> None:
     """Have the disk take no more bytes in a second than it may."""
     from tickerkit.storage.files import AppendFile
+    from tickerkit.storage.parquet.growing_file import GrowingFile
 
-    write = AppendFile._write
-
-    def slowly(self: AppendFile, data: bytes) -> None:
+    def slow_down(size: int) -> None:
         if rate := control.disk_bytes_s:
-            time.sleep(len(data) / rate)
-        write(self, data)
+            time.sleep(size / rate)
 
-    AppendFile._write = slowly  # type: ignore[method-assign]
+    append, write = AppendFile._write, GrowingFile._write_hidden
+
+    def append_slowly(self: AppendFile, data: bytes) -> None:
+        slow_down(len(data))
+        append(self, data)
+
+    def write_slowly(self: GrowingFile, file: BinaryIO, parts: list[bytes]) -> None:
+        slow_down(sum(map(len, parts)))
+        write(self, file, parts)
+
+    AppendFile._write = append_slowly  # type: ignore[method-assign]
+    GrowingFile._write_hidden = write_slowly  # type: ignore[method-assign]
 
 
 def _control_writer(control: Control) -> None:
