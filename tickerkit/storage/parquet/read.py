@@ -76,7 +76,7 @@ def read_footer(path: Path) -> pq.FileMetaData:
         check_regular(path)
         with pa.OSFile(os.fspath(path)) as file:
             return pq.read_metadata(file)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise RecordingError(path, f"it is not a Parquet file, or is damaged ({error})") from None
 
 

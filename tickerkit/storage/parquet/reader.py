@@ -168,7 +168,7 @@ class ParquetReader(Reader):
         try:
             frame: pd.DataFrame = table.to_pandas()
         except (ValueError, KeyError, TypeError, AttributeError):  # pandas' metadata are damaged
-            frame = table.to_pandas(ignore_metadata=True)
+            frame = table.replace_schema_metadata().to_pandas()
         if not isinstance(frame.index, pd.RangeIndex):  # a column, for any other program
             frame = frame.reset_index()
         if isinstance(frame.index, pd.RangeIndex) and frame.index.start:
@@ -181,7 +181,7 @@ class ParquetReader(Reader):
         """Return the types of columns that pandas would choose by the values of each piece."""
         if self._frame_types is None:
             self._frame_types = {}
-            plain = self._schema.empty_table().to_pandas(ignore_metadata=True).dtypes
+            plain = self._schema.empty_table().replace_schema_metadata().to_pandas().dtypes
             own = self._frame(self._schema.empty_table()).dtypes
             for field in self._schema:
                 name, kind = field.name, field.type
@@ -238,7 +238,7 @@ def arrow_errors(path: Path) -> Iterator[None]:
         yield
     except pa.ArrowMemoryError:
         raise
-    except pa.ArrowException as error:
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # the name of a column is damaged
         problem = f"it is not a Parquet file, or is damaged ({error})"
         raise RecordingError(path, f"{problem}; read a CSV file with tk.read_csv") from None
     except OSError as error:
