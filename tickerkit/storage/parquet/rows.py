@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pandas as pd
 
 from tickerkit.storage.extent import ExtentBuilder
-from tickerkit.storage.frames import combine_frames
+from tickerkit.storage.frames import common_types, conform
 from tickerkit.storage.parquet.growing_file import ColumnsDiffer, GrowingFile
 from tickerkit.storage.parquet.read import read_metadata, read_whole
+from tickerkit.storage.parquet.reader import ParquetReader
+from tickerkit.storage.parquet.stream import write_row_groups
 from tickerkit.storage.parquet.table import describe_schema, fit_columns, to_table
-from tickerkit.storage.parquet.write import write_file
 from tickerkit.storage.sidecar import End, Sidecar
 
 __all__ = ["ParquetRows"]
@@ -94,9 +97,17 @@ class ParquetRows:
         if self.file.unpublished:
             self.publish()
         path = self.file.path
-        whole = combine_frames([read_whole(path).frame, frame])
+
+        def read(columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+            yield from ParquetReader(path, columns).pieces()
+            yield frame if columns is None else frame[[each for each in columns if each in frame]]
+
+        def values(name: str) -> Iterator[pd.Series[Any]]:
+            yield from (each[name] for each in read([name]) if name in each)
+
+        types = common_types([next(read()), frame], values)
         self.file.close()
-        write_file(whole, path, self.about)
+        write_row_groups(path, (conform(each, types) for each in read()), lambda: self.about)
         self.file = GrowingFile(path)
 
     def publish(self, empty: pd.DataFrame | None = None) -> None:
