@@ -84,9 +84,12 @@ def main() -> None:
     times, seed = map(int, sys.argv[3:])
     warnings.simplefilter("ignore")
     whole, chance = target.read_bytes(), random.Random(seed)
-    for read in READERS.values():
-        read(path)
     base, refused, faults = peak_bytes(), Counter[str](), []
+    for name, read in READERS.items():
+        try:
+            read(path)
+        except TickerkitError:
+            refused[name] += 1
     for number in range(times):
         target.write_bytes(damage(whole, chance))
         for name, read in READERS.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from commands import run_python
 from numbered import gaps, ticks
-from soaks import soak
+from soaks import share_of
 
 from tickerkit.storage import CsvFile, write_csv, write_jsonl, write_parquet
 from tickerkit.storage.raw_lines import connected_line, frame_line
@@ -18,6 +18,8 @@ from tickerkit.storage.sidecar import sidecar_path
 FLIPPER = Path(__file__).parents[1] / "helpers" / "flipper.py"
 MAX_GROWTH = 300 * 10**6
 TIMEOUT_S = 1700
+FLIPS = share_of(10_000)
+SOAK = (pytest.mark.soak, pytest.mark.timeout(TIMEOUT_S + 100))
 T0 = 1_763_978_400 * 10**9
 
 
@@ -79,14 +81,15 @@ MADE: dict[str, tuple[Callable[[Path], Path], Callable[[Path], Path]]] = {
 }
 
 
-@pytest.mark.parametrize("flips", [20, soak(10_000)])
-@pytest.mark.parametrize("kind", MADE)
+@pytest.mark.parametrize(
+    ("kind", "flips"),
+    [("parquet", 10), *(pytest.param(kind, FLIPS, id=kind, marks=SOAK) for kind in MADE)],
+)
 def test_any_wrong_bit_is_survived(tmp_path: Path, kind: str, flips: int) -> None:
     """Each way of reading returns ticks or raises an error of tickerkit's, in little memory."""
     make, target = MADE[kind]
     path = make(tmp_path)
-    arguments = [FLIPPER, path, target(path), str(flips), str(len(kind))]
-    done = run_python(*arguments, timeout_s=TIMEOUT_S)
+    done = run_python(FLIPPER, path, target(path), str(flips), str(len(kind)), timeout_s=TIMEOUT_S)
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout)
     assert not found["faults"], found["faults"][0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 from pathlib import Path
 
@@ -12,21 +13,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from commands import run_python
+from flipper import READERS
 from numbered import ticks
 from soaks import examples
 
+import tickerkit as tk
 import tickerkit.storage.csv.foreign as foreign_module
 import tickerkit.storage.csv.read as csv_module
 import tickerkit.storage.files as files_module
 import tickerkit.storage.memory as memory_module
 import tickerkit.storage.raw as raw_module
-from tickerkit.errors import RecordingError
+from tickerkit.errors import RecordingError, TickerkitError
 from tickerkit.storage import load, read_parquet, write_csv, write_jsonl, write_parquet
 from tickerkit.storage.files import read_members
 from tickerkit.storage.sidecar import sidecar_path
 from tickerkit.storage.verify import verify
 
 MB = 10**6
+FLIPPER = Path(__file__).parents[1] / "helpers" / "flipper.py"
 
 
 def pack(data: bytes, name: str) -> bytes:
@@ -212,3 +217,40 @@ def test_foreign_parquet_file_needs_symbol_and_price(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="'name', 'amount'"):
         verify(path)
     assert len(read_parquet(path)) == 1
+
+
+# --- each way of reading --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("file", ["t.csv", "t.jsonl", "t.parquet"])
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_no_way_of_reading_waits_for_a_pipe(tmp_path: Path, name: str, file: str) -> None:
+    """A pipe is refused by name in place of a recording."""
+    os.mkfifo(tmp_path / file)
+    with pytest.raises(TickerkitError):
+        READERS[name](tmp_path / file)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_each_way_of_reading_takes_times_without_a_zone(tmp_path: Path, name: str) -> None:
+    """They are UTC, as in files of DuckDB and Polars."""
+    times = pa.array([1_795_600_800 * 10**9, None]).cast(pa.timestamp("ns"))
+    path = write_foreign(tmp_path / "t.parquet", symbol=["A", "B"], price=[1.5, 2.0], time=times)
+    READERS[name](path)
+    moment = pd.Timestamp(1_795_600_800, unit="s", tz="UTC")
+    assert tk.read(path, start=moment)["time"].tolist() == [moment]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.zst", "t.jsonl.gz", "t.jsonl.zst"])
+def test_bomb_takes_little_memory(tmp_path: Path, name: str) -> None:
+    """Two gigabytes of zeros, or of line breaks, are refused or read by a process of 300 MB."""
+    for content in (bytes(MB), b"\n" * MB):
+        path = tmp_path / name
+        packed = pack(content, name)
+        path.write_bytes(packed * 2000)
+        done = run_python(FLIPPER, path, path, "0", "0", timeout_s=600)
+        assert done.returncode == 0, done.stderr[-2000:]
+        found = json.loads(done.stdout)
+        assert found["grew"] < 300 * MB, found

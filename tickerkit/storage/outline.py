@@ -13,7 +13,7 @@ import pyarrow as pa
 from tickerkit.errors import Problem, RecordingError
 from tickerkit.storage.csv.parts import parts_of
 from tickerkit.storage.extent import Extent, ExtentBuilder
-from tickerkit.storage.files import is_locked, unreadable
+from tickerkit.storage.files import check_regular, is_locked, unreadable
 from tickerkit.storage.parquet.read import read_each, read_footer, read_metadata
 from tickerkit.storage.partitions import partition_files
 from tickerkit.storage.paths import working_path
@@ -109,6 +109,7 @@ def merge_columns(each: Iterable[Mapping[str, str]]) -> dict[str, str]:
 
 def _outline_text(path: Path) -> Outline:
     """Return the outline of one file of CSV or JSON lines."""
+    check_regular(path)
     about = read_sidecar(path)
     if about is None:
         return Outline(path, Sidecar(), {}, None, True, [], "it has no sidecar")
