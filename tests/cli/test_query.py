@@ -113,7 +113,7 @@ def test_recording_that_grows_is_read(
     assert run(COUNT, tmp_path / "t.parquet", "--csv") == 0
     found = capsys.readouterr()
     assert found.out == "n\n20\n"
-    assert "t.parquet.csv" in found.err
+    assert "_t.parquet.csv" in found.err
     writer.close()
 
 

@@ -63,7 +63,7 @@ def test_times_without_a_zone_are_utc(tmp_path: Path) -> None:
 
 def test_crash_after_the_conversion_duplicates_nothing(tmp_path: Path) -> None:
     """The CSV may still be there when it is converted again: ticks and gaps come once."""
-    csv, path = tmp_path / "t.parquet.csv", tmp_path / "t.parquet"
+    csv, path = tmp_path / "_t.parquet.csv", tmp_path / "t.parquet"
     for _ in range(2):
         with CsvFile(csv, mode="overwrite") as file:
             file.append(ticks(3))

@@ -88,7 +88,7 @@ def test_what_only_rows_tell_is_not_known(tmp_path: Path) -> None:
     for name in ("f.csv", "f.parquet"):
         check = verify_quickly(tmp_path / name)
         assert (check.report, check.problems) == (None, [])
-    write_csv(ticks(1, 2), tmp_path / "u.parquet.csv")
+    write_csv(ticks(1, 2), tmp_path / "_u.parquet.csv")
     assert "not finished" in verify_quickly(tmp_path / "u.parquet").unknown
 
 

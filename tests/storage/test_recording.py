@@ -115,7 +115,7 @@ def test_recordings_in_a_folder_are_in_order(tmp_path: Path) -> None:
     Partitions come after the files; a Parquet file that is not finished has its final name.
     """
     names = ["a.parquet", "b.csv", "c.jsonl.gz", "d.raw.jsonl", "day=1/a.csv", "day=2/a.csv"]
-    beside = ["a.parquet.csv", "b.csv.meta.jsonl", "b.raw.jsonl.gz", ".d.csv", "notes.txt"]
+    beside = ["_a.parquet.csv", "b.csv.meta.jsonl", "b.raw.jsonl.gz", ".d.csv", "notes.txt"]
     (tmp_path / "other").mkdir()
     for name in [*beside, *names, "other/a.csv"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)

@@ -337,7 +337,7 @@ def test_files_that_a_killed_run_left_are_finished(tmp_path: Path, name: str) ->
     assert left_unfinished(killed) == []
     made.writer.close()
     assert [seq for file in recordings_in(tmp_path) for seq in seqs(file)] == [1, 2, 3]
-    assert not list(tmp_path.glob("*.parquet.csv*"))
+    assert not list(tmp_path.glob("_*.parquet.csv*"))
 
 
 @pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.gz"])
@@ -396,7 +396,7 @@ def test_damaged_file_that_a_killed_run_left_stays(tmp_path: Path) -> None:
     append(killed.log, *range(1, 20))
     killed.flush()
     killed.writer.abandon()
-    [left] = tmp_path.glob("*.parquet.csv")
+    [left] = tmp_path.glob("_*.parquet.csv")
     lines = left.read_bytes().split(b"\n")
     left.write_bytes(b"\n".join([*lines[:5], b"broken", *lines[6:]]))
     errors: list[Exception] = []
@@ -477,7 +477,7 @@ def test_parquet_grows_as_csv_and_is_converted_at_the_end(tmp_path: Path) -> Non
     append(made.log, 1, 2)
     made.flush()
     assert load(path).frame["seq"].tolist() == [1, 2]
-    assert "ticks.parquet.csv" in str(load(path).warning)
+    assert "_ticks.parquet.csv" in str(load(path).warning)
     made.writer.abandon()  # as a crash does
     again = Recording(path)
     append(again.log, 2, 3)

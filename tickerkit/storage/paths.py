@@ -128,8 +128,11 @@ class Naming:
 
 
 def working_path(path: Path) -> Path:
-    """Return the file that rows are appended to: of Parquet, a CSV beside it."""
-    return path.with_name(f"{path.name}.csv") if path.suffix == ".parquet" else path
+    """Return the file that rows are appended to: of Parquet, a CSV beside it.
+
+    Its name begins with an underscore, so that pandas and pyarrow leave it out of a folder.
+    """
+    return path.with_name(f"_{path.name}.csv") if path.suffix == ".parquet" else path
 
 
 def hidden_paths(path: Path) -> list[Path]:
@@ -139,7 +142,8 @@ def hidden_paths(path: Path) -> list[Path]:
 
 def _final_name(name: str) -> str:
     """Return the name of a file once it is finished: the opposite of `working_path`."""
-    return name.removesuffix(".csv") if name.endswith(".parquet.csv") else name
+    is_working = name.startswith("_") and name.endswith(".parquet.csv")
+    return name[1:].removesuffix(".csv") if is_working else name
 
 
 def raw_path(path: Path, compression: str | None = None) -> Path:

@@ -24,7 +24,7 @@ def test_folder_holds_its_recordings_in_order_of_name(tmp_path: Path) -> None:
 
 def test_missing_recording_is_refused(tmp_path: Path) -> None:
     """A Parquet file that is not finished is there, beside its name."""
-    (tmp_path / "a.parquet.csv").touch()
+    (tmp_path / "_a.parquet.csv").touch()
     assert check_recordings(tmp_path / "a.parquet") == [tmp_path / "a.parquet"]
     with pytest.raises(SourceError, match="no file"):
         check_recordings(tmp_path / "b.parquet")

@@ -186,7 +186,7 @@ def test_part_ends_with_its_recording(tmp_path: Path) -> None:
 
 def test_unfinished_parquet_file_is_read(tmp_path: Path) -> None:
     """Its ticks so far are in a CSV file beside it."""
-    with CsvFile(tmp_path / "a.parquet.csv") as file:
+    with CsvFile(tmp_path / "_a.parquet.csv") as file:
         file.append(frame([("x", 1)]))
     assert Read(tmp_path / "a.parquet").tape.count == 1
 
