@@ -7,15 +7,7 @@ import pandas as pd
 import pytest
 from numbered import MS, T0, gaps, ticks
 
-from tickerkit.log import (
-    Gap,
-    Selection,
-    TickLog,
-    gap_frame,
-    keep_rows,
-    locate_gaps,
-    select,
-)
+from tickerkit.log import Gap, Selection, TickLog, gap_frame, keep_rows, select
 from tickerkit.ticks import read_ticks
 
 NONE = gap_frame([])
@@ -122,19 +114,16 @@ def test_ticks_without_numbers_have_no_gaps_between() -> None:
     assert (len(found), len(listed)) == (2, 0)
 
 
-def test_missing_seq_counts_as_zero_when_gaps_are_located() -> None:
-    """Another program's frame may lack some seqs; the gaps lie where the others say."""
-    frame = ticks(1, 5, 6)
-    frame["seq"] = [1.0, None, 6.0]
-    assert locate_gaps(frame, gaps((2, 5))).tolist() == [2]
-
-
-def test_gaps_lie_before_the_next_tick_of_their_epoch() -> None:
-    """Without one they lie after the epoch's last tick; without any tick, with the gap before."""
-    frame = pd.concat([ticks(1, 5), ticks(4, epoch="e2")], ignore_index=True)
-    other = gaps((1, None), epoch="e3")
-    listed = pd.concat([gaps((2, 4), (6, None)), other, gaps((1, 3), (5, 6), epoch="e2")])
-    assert locate_gaps(frame, listed).tolist() == [1, 2, 2, 2, 3]
+def rows_after(frame: pd.DataFrame, listed: pd.DataFrame) -> list[int]:
+    """Return for each gap the row of the frame right after it."""
+    found, row = [], 0
+    for gap in listed.to_dict("records"):
+        of_epoch = frame.index[frame["epoch"] == gap["epoch"]]
+        later = of_epoch[frame["seq"][of_epoch] > gap["from"]]
+        if len(of_epoch):
+            row = later[0] if len(later) and not pd.isna(gap["to"]) else of_epoch[-1] + 1
+        found.append(int(row))
+    return found
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 40])
@@ -174,7 +163,7 @@ def test_pieces_give_the_selection_of_the_whole(
     ]
     pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
     pd.testing.assert_frame_equal(selection.gaps(gaps), listed)
-    inside = locate_gaps(frame, gaps)
+    inside = np.array(rows_after(frame, gaps))
     rows = np.flatnonzero(keep_rows(frame, None, *times))
     if len(rows):
         kept = (inside > rows[0]) | (start is None)

@@ -12,7 +12,7 @@ from numbered import MS, T0, gaps, ticks
 from tickerkit.log import gap_frame
 from tickerkit.storage import Recording, load, write_csv
 from tickerkit.storage.paths import recordings_in
-from tickerkit.storage.recording import combine, select_part
+from tickerkit.storage.recording import combine
 
 NONE = gap_frame([])
 
@@ -74,39 +74,6 @@ def test_combined_recording_comes_back(tmp_path: Path) -> None:
     whole = combine([Recording(ticks(1, 2), NONE), Recording(ticks(1, epoch="e2"), NONE)])
     path = write_csv(whole.frame, tmp_path / "t.csv")
     pd.testing.assert_frame_equal(load(path).frame, whole.frame)
-
-
-def test_select_part_by_symbols() -> None:
-    """The part is a recording of these symbols."""
-    part = select_part(Recording(ticks(*range(1, 10)), NONE), ["S0", "S7"])
-    assert part.frame["seq"].tolist() == [3, 6, 9]
-    assert part.symbols == ["S0", "S7"]
-    assert select_part(part, ["S0", "S1"]).symbols == ["S0"]
-
-
-def test_select_part_by_time() -> None:
-    """From the start on, up to the end and without it; gaps elsewhere are left out."""
-    listed = gaps((2, 2), (6, 6), (9, 9))
-    listed["last_before"] = [at(1), at(5), at(8)]
-    listed["first_after"] = [at(3), at(7), at(10)]
-    whole = Recording(ticks(1, 3, 4, 5, 7, 8, 10), listed)
-    part = select_part(whole, start=at(4), end=at(8))
-    assert part.frame["seq"].tolist() == [4, 5, 7]
-    assert part.frame.index.tolist() == [0, 1, 2]
-    assert part.gaps["from"].tolist() == [6]
-    assert part.symbols is None
-
-
-def test_select_part_lists_a_late_tick_as_a_gap() -> None:
-    """A tick whose time is before the start is missing between others."""
-    frame = ticks(*range(1, 9))
-    frame.loc[[4, 5], "time"] = at(0)
-    part = select_part(Recording(frame, NONE), start=at(3))
-    assert part.frame["seq"].tolist() == [3, 4, 7, 8]
-    [gap] = part.gaps.to_dict("records")
-    assert (gap["epoch"], gap["from"], gap["to"]) == ("e1", 5, 6)
-    assert (gap["last_before"], gap["first_after"]) == (at(4), at(7))
-    assert "outside the selected time range" in gap["reason"]
 
 
 def test_recordings_in_a_folder_are_in_order(tmp_path: Path) -> None:

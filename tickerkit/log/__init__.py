@@ -8,7 +8,7 @@ from tickerkit.log.latest import Latest
 from tickerkit.log.position import MAX_SEQ, Epoch, Gap, Position, Seq, TimeNs
 from tickerkit.log.reader import Reader
 from tickerkit.log.rows import Rows
-from tickerkit.log.selection import Selection, keep_rows, locate_gaps, select
+from tickerkit.log.selection import Selection, keep_rows, select
 from tickerkit.log.tick_log import TickLog
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "gap_frame",
     "gaps_from_frame",
     "keep_rows",
-    "locate_gaps",
     "refuse_excess",
     "select",
 ]

@@ -17,7 +17,7 @@ from tickerkit.log.position import Gap
 from tickerkit.ticks import NO_TIME
 from tickerkit.ticks.fields import symbol_field
 
-__all__ = ["Selection", "keep_rows", "locate_gaps", "select"]
+__all__ = ["Selection", "keep_rows", "select"]
 
 LEFT_OUT = "left out: outside the selected time range"
 
@@ -111,37 +111,6 @@ def _recent_rows(frame: pd.DataFrame, last: pd.Timedelta) -> Bools:
 
 def _epoch_ns(times: pd.Series[pd.Timestamp]) -> Ints:
     return pd.DatetimeIndex(times).as_unit("ns").asi8
-
-
-def locate_gaps(frame: pd.DataFrame, gaps: pd.DataFrame) -> Ints:
-    """Return for each gap the row of the frame right after it, counted from 0.
-
-    A gap lies before the first later tick of its epoch. If there is no such tick, or if the gap
-    has no known end, it lies after the epoch's last tick. If the frame has no tick of the epoch,
-    the gap lies at the same row as the gap listed before it.
-
-    Args:
-        frame: ticks with the columns `epoch` and `seq`.
-        gaps: the gaps, with the columns of `Feed.gaps`.
-    """
-    codes, names = pd.factorize(frame["epoch"])
-    numbers = _numbers(frame["seq"])
-    # For each epoch, its rows, and the highest seq up to each row; both of shape (its ticks,).
-    places: dict[str, tuple[Ints, Ints]] = {}
-    for code, name in enumerate(names):
-        rows = np.flatnonzero(codes == code)
-        places[str(name)] = rows, np.maximum.accumulate(numbers[rows])
-    found = np.zeros(len(gaps), dtype=np.int64)
-    row = 0
-    columns = (gaps[name].tolist() for name in ("epoch", "from", "to"))
-    for index, (epoch, first, end) in enumerate(zip(*columns, strict=True)):
-        if str(epoch) in places:
-            rows, highest = places[str(epoch)]
-            known = not (pd.isna(first) or pd.isna(end))
-            at = int(np.searchsorted(highest, int(first))) if known else len(rows)
-            row = int(rows[at]) if at < len(rows) else int(rows[-1]) + 1
-        found[index] = row
-    return found
 
 
 class Selection:
@@ -257,7 +226,9 @@ class Selection:
         if self._first is None:
             return gaps.iloc[:0]
         inside: list[int] = []
-        # Whether the gap is after the first row taken, and before the last one; see `locate_gaps`.
+        # Whether the gap is after the first row taken, and before the last one. A gap lies before
+        # the first later tick of its epoch. Without one, or without a known end, it lies after the
+        # last tick of its epoch; without any tick of its epoch, beside the gap listed before it.
         after, before = self._first < 0, self._last >= 0
         columns = (gaps[name].tolist() for name in ("epoch", "from", "to"))
         for index, (name, start, end) in enumerate(zip(*columns, strict=True)):

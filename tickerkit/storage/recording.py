@@ -1,4 +1,4 @@
-"""Recordings: how ticks and the list of missing ones are loaded, combined and selected."""
+"""Recordings: how ticks and the list of missing ones are loaded and combined."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from tickerkit.errors import RecordingError, RecordingWarning
-from tickerkit.log import gap_frame, select
+from tickerkit.log import gap_frame
 from tickerkit.storage.content import RowLabels
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.parquet.read import read_metadata
@@ -21,7 +21,7 @@ from tickerkit.storage.scan import read_content
 from tickerkit.storage.sidecar import Sidecar, add_counts, read_sidecar
 from tickerkit.validation import check_path
 
-__all__ = ["Recording", "combine", "load", "read_units", "select_part"]
+__all__ = ["Recording", "combine", "load", "read_units"]
 
 
 class Recording(NamedTuple):
@@ -126,33 +126,3 @@ def combine(recordings: Iterable[Recording]) -> Recording:
         misfits=reduce(add_counts, (recording.misfits for recording in each)),
         units={name: unit for recording in each for name, unit in recording.units.items()},
     )
-
-
-def select_part(
-    recording: Recording,
-    symbols: Sequence[str] | None = None,
-    start: pd.Timestamp | None = None,
-    end: pd.Timestamp | None = None,
-) -> Recording:
-    """Select a part of a recording, see `tickerkit.log.select`.
-
-    The part of some symbols is a recording of these symbols: a jump in seq is no gap there.
-
-    Args:
-        recording: the recording to select from.
-        symbols: only the ticks of these symbols; None for all.
-        start: only ticks at this time or later.
-        end: only ticks before this time.
-    """
-    only = recording.symbols
-    frame, gaps = select(
-        recording.frame,
-        recording.gaps,
-        symbols=symbols,
-        start=start,
-        end=end,
-        complete=only is None,
-    )
-    if symbols is not None:
-        only = [symbol for symbol in symbols if only is None or symbol in only]
-    return recording._replace(frame=frame, gaps=gaps, symbols=only, labels=RowLabels())

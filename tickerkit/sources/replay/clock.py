@@ -97,11 +97,6 @@ def forward_fill(times: Times, before: int = NO_TIME) -> Times:
     return np.where(timed.cumsum() > 0, times[last_timed], start)
 
 
-def due_times(times: Times) -> Times:
-    """Return when each tick of a recording is due, see `Timeline`."""
-    return Timeline.from_times(times, TimeCarry()).due
-
-
 class ReplayClock:
     """A time within a recording, in ns after its first tick. It stands still at first.
 

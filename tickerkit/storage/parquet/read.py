@@ -30,7 +30,6 @@ from tickerkit.storage.sidecar import End, Sidecar, parse_lines
 from tickerkit.validation import check_path
 
 __all__ = [
-    "count_rows",
     "drop_known",
     "last_of",
     "read_each",
@@ -59,15 +58,6 @@ def read_metadata(path: Path) -> Sidecar:
     """
     path = next(iter(partition_files(path)), path)
     return parse_lines((read_footer(path).metadata or {}).get(KEY, b""))
-
-
-def count_rows(path: Path) -> int:
-    """Return how many rows a Parquet file says that it has.
-
-    Raises:
-        RecordingError: it is not a Parquet file.
-    """
-    return int(read_footer(path).num_rows)
 
 
 def read_footer(path: Path) -> pq.FileMetaData:
