@@ -230,8 +230,10 @@ def _serve_source(text: str, every_s: float, *, raw: bool) -> TickServer:
 
     source = load_source(text, every_s, "an address such as ws://127.0.0.1:8000/")
     if isinstance(source, ReplaySource):
-        source.wait_for = 1
+        # The only reader is the recorder, which must get every tick, however many are due at once.
+        source.wait_for, source.max_behind = 1, KEEP // 2
     if raw and isinstance(source, VenueSource | ReconnectingSource):
         # It connects before there is a recorder.
         source.raw_events.hold()
-    return serve(source, port=0, every=every_s)
+    # While ticks wait for a disk, the recorder reads none, for however long.
+    return serve(source, port=0, every=every_s, stall_timeout=None)

@@ -120,6 +120,22 @@ def test_ticks_due_together_are_one_batch() -> None:
     assert World().run(recording(times)) == [(0, 4), (0.0051, 1), (1, 3)]
 
 
+def test_burst_waits_for_a_reader_that_must_get_every_tick() -> None:
+    """A paced replay runs no further ahead of its slowest reader than `max_behind`, if that is set.
+
+    Without it, it waits for no reader, as a live source doesn't.
+    """
+    world, times = World(), np.zeros(10_000)
+    source = ReplaySource(recording(times), clock=world.clock, sleep=world.sleep)
+    source.max_behind = 5_000
+    asyncio.run(source.run(world))
+    sends = [i for i, event in enumerate(world.events) if event == "send"]
+    assert [world.events[i - 1] for i in sends] == ["read 5000"] * 3
+    world = World()
+    world.run(recording(times))
+    assert set(world.events) == {"send"}
+
+
 def test_burst_is_sent_in_batches() -> None:
     """A million ticks of one time are sent at once, 4,096 at a time, in their order."""
     world = World()

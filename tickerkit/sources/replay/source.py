@@ -92,6 +92,8 @@ class ReplaySource(ReplayControl, Source):
     Attributes:
         path: path of the recording or folder; None for several recordings or a frame.
         wait_for: number of readers to wait for.
+        max_behind: how many ticks ahead of its slowest reader a paced replay may be, however many
+            are due; None for any number, as a live source does not wait either.
     """
 
     def __init__(
@@ -114,6 +116,7 @@ class ReplaySource(ReplayControl, Source):
                 wait_for, "expected a whole number of readers, at least 0", "wait_for"
             )
         self.wait_for = wait_for
+        self.max_behind: int | None = None
         self._sleep = sleep
 
     def __repr__(self) -> str:
@@ -197,8 +200,9 @@ class ReplaySource(ReplayControl, Source):
         end = self._head.tape.end_ns
         while True:
             changed.clear()
-            if self._head.is_unpaced:
-                await out.wait_until_read(MAX_BEHIND)
+            max_behind = MAX_BEHIND if self._head.is_unpaced else self.max_behind
+            if max_behind is not None:
+                await out.wait_until_read(max_behind)
             with self._lock:
                 before = self._head.state
                 action = self._head.next_action(self._clock())
