@@ -353,7 +353,7 @@ CALLS = {
             "rotate": [object(), 5.5, -3, True, "weekly", "", [5], b"day"],
             "compression": CHOICES,
             "format": CHOICES,
-            "partition": [object(), 5, True, b"day", "", "hour", [5], [], ["day", "day"], "day,"],
+            "partition": [object(), 5, True, b"day", "", "minute", [5], [], ["day", "day"], "day,"],
             "max_disk": [object(), 5.5, -3, True, "much", "", [5], b"1GB"],
             "raw": FLAGS,
         },

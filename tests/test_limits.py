@@ -306,6 +306,7 @@ LOCAL = {
     "log/tick_log.py": {"MAX_FIRST_SEQS"},  # which epochs are remembered, not which ticks
     "log/gaps.py": {"MAX_REASON_LENGTH"},
     "log/books.py": {"MAX_EARLIER"},  # books are no ticks
+    "log/newest_time.py": {"MAX_AHEAD_NS"},  # what `last=` counts back from, not which ticks
     "ticks/pieces.py": {"MAX_TICK_BYTES"},  # of a plain server's message: its ticks are refused
     "bars/partial.py": {"MAX_SEARCHED_CODES"},
     "bars/ohlcv.py": {"MAX_KEPT_BARS"},

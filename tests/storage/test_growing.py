@@ -177,6 +177,23 @@ def test_integers_that_rows_lack_stay_integers(tmp_path: Path) -> None:
     assert found.isna().sum() == 150
 
 
+def test_integers_of_a_file_that_gets_more_columns_stay_exact(tmp_path: Path) -> None:
+    """Each further column writes the file again, and the next run continues it."""
+    path, large = tmp_path / "t.parquet", 2**60 + 1
+    for parts in (
+        [some(1, 150), some(150, 300, n=large), some(300, 450, n=large, bid=1.5)],
+        [some(450, 600, ask=2.5)],
+    ):
+        file = GrowingParquet(path)
+        for part in parts:
+            file.append(part)
+        file.close()
+        finish(path)
+    found = load(path).frame["n"]
+    assert found.dropna().unique().tolist() == [large]
+    assert found.isna().sum() == 149 + 150
+
+
 class Killed(BaseException):
     """Stands for the end of a process."""
 

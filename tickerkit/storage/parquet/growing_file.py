@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 
 from tickerkit.errors import RecordingError
 from tickerkit.storage.parquet.footer import MAGIC, Footer, join_footer, read_footer
-from tickerkit.storage.parquet.table import ROWS_AT_ONCE, write_options
+from tickerkit.storage.parquet.table import ROWS_AT_ONCE, full_schema, write_options
 from tickerkit.storage.paths import hidden_paths
 
 __all__ = ["ColumnsDiffer", "GrowingFile", "encode"]
@@ -89,7 +89,8 @@ class GrowingFile:
             try:
                 with self.path.open("rb") as file:
                     footer = read_footer(file)
-                self.schema = pq.read_schema(self.path)
+                with pq.ParquetFile(self.path) as visible:
+                    self.schema = full_schema(visible)
             except (ValueError, pa.ArrowException) as error:
                 problem = f"it is not a Parquet file, or is damaged ({error})"
                 raise RecordingError(self.path, problem) from None

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from tickerkit.errors import Problem, RecordingError
 from tickerkit.storage.files import check_regular, unreadable
-from tickerkit.storage.parquet.table import KEY
+from tickerkit.storage.parquet.table import KEY, full_schema
 from tickerkit.storage.partitions import restore_symbol
 from tickerkit.storage.reader import ROWS_AT_ONCE, Reader, cut_tables
 from tickerkit.storage.sidecar import parse_lines
@@ -48,12 +48,9 @@ class ParquetReader(Reader):
             # arrow, since a program that ends while arrow reads a file of Python may hang.
             file = pa.OSFile(os.fspath(path))
             self._file = pq.ParquetFile(file, page_checksum_verification=True)
-            schema = self._file.schema_arrow
+            self._schema = full_schema(self._file)
         self.metadata: pq.FileMetaData = self._file.metadata
-        # What a writer added in the end is in the file's metadata only, not in those of its schema.
-        texts = dict(self.metadata.metadata or {})
-        texts.pop(b"ARROW:schema", None)
-        self._schema = schema.with_metadata(texts or None)
+        texts = self._schema.metadata or {}
         lines = texts.get(KEY, b"")
         self.own, self.is_empty = bool(lines), not self.metadata.num_rows
         self.sidecar = parse_lines(lines)

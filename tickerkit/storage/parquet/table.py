@@ -7,11 +7,20 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from tickerkit.storage.frames import NULLABLE
 from tickerkit.storage.sidecar import Line, Sidecar, encode_lines
 
-__all__ = ["KEY", "ROWS_AT_ONCE", "describe_schema", "fit_columns", "to_table", "write_options"]
+__all__ = [
+    "KEY",
+    "ROWS_AT_ONCE",
+    "describe_schema",
+    "fit_columns",
+    "full_schema",
+    "to_table",
+    "write_options",
+]
 
 # The key of what a file says about itself, in its metadata.
 KEY = b"tickerkit"
@@ -49,6 +58,16 @@ def fit_columns(frame: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
             columns[name] = frame[name]
     more: dict[Any, Any] = {name: frame[name] for name in frame if name not in columns}
     return pd.DataFrame({**columns, **more}, copy=False)
+
+
+def full_schema(file: pq.ParquetFile) -> pa.Schema:
+    """Return the columns of a file, with all that its metadata say.
+
+    What a writer has added in the end is not in the metadata of the columns.
+    """
+    texts = dict(file.metadata.metadata or {})
+    texts.pop(b"ARROW:schema", None)
+    return file.schema_arrow.with_metadata(texts or None)
 
 
 def describe_schema(schema: pa.Schema, about: Sidecar, last: Iterable[Line]) -> pa.Schema:
