@@ -8,7 +8,8 @@ convert   the same of `tickerkit convert`, from CSV to Parquet and back
 replay    the same of a replay as fast as it goes, without a server
 
 Each thing is done in a process of its own. With `--against PATH`, a checkout of another commit, it
-is done by both in turn, and the ratio is told. With `--rows 100000000` give `--folder` on a disk.
+is done by both in turn, and the ratio is reported. With `--rows 100000000`, pass a `--folder` on a
+disk.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ ROWS = 10_000_000
 HERE = Path(__file__).parent
 SIDE = HERE / "capture_side.py"
 NOW, BEFORE = "now", "before"
-# What `record` writes at the least: the time that it takes is that of its start.
+# A recording of so few ticks takes as long as the command needs to start.
 FEW = 10
 MAX_MB = 500
 CSV_TICKS_S, PARQUET_TICKS_S = 1_000_000, 1_500_000
@@ -51,12 +52,12 @@ def environment(tree: Path) -> dict[str, str]:
 
 def side(tree: Path, *arguments: object) -> Figures:
     """Have a process do one thing, and return its figures."""
-    with tempfile.NamedTemporaryFile("r", suffix=".json") as told:
-        command = [sys.executable, str(SIDE), *map(str, arguments), told.name]
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as out:
+        command = [sys.executable, str(SIDE), *map(str, arguments), out.name]
         subprocess.run(
             command, env=environment(tree), check=True, cwd=tree, stdout=subprocess.DEVNULL
         )
-        figures: Figures = json.load(told)
+        figures: Figures = json.load(out)
         return figures
 
 
@@ -74,7 +75,7 @@ def first_tick(epoch: str) -> pd.DataFrame:
 
 
 def catch_up(tree: Path, server: Child, path: Path, ticks: int) -> Figures:
-    """Record so many ticks of all that a server holds; return the seconds of a whole process."""
+    """Record some of the ticks that a server holds; return the seconds of the whole process."""
     url, epoch = server.ready
     write = storage.write_parquet if path.suffix == ".parquet" else storage.write_csv
     for each in path.parent.glob(f"*{path.name}*"):
@@ -95,7 +96,7 @@ def catch_up(tree: Path, server: Child, path: Path, ticks: int) -> Figures:
 
 
 def caught_up(tree: Path, server: Child, path: Path, rows: int) -> Figures:
-    """Record all ticks, and few; return the seconds in between, and check the number."""
+    """Record all ticks, and then a few; return the difference in seconds. Check the count."""
     few = catch_up(tree, server, path, FEW)
     found = catch_up(tree, server, path, rows - 1)
     checked = verify(path)

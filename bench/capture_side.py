@@ -114,7 +114,7 @@ def replay(path: str) -> dict[str, Any]:
 
 
 def serve(rows: int) -> None:
-    """Serve ticks that are all there; tell the address and the epoch."""
+    """Serve ticks that all exist already; send the address and the epoch to the parent."""
     from tickerkit.ticks import Batch
 
     frame = ticks(min(rows, PIECE_ROWS)).drop(columns=["seq", "received", "epoch"])

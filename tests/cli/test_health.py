@@ -1,4 +1,4 @@
-"""`tickerkit health`, and what `tickerkit record` tells it and systemd."""
+"""`tickerkit health`, and what `tickerkit record` reports to it and to systemd."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from commands import InProcess, on_posix, run_python
 from numbered import ticks
 
 import tickerkit as tk
-from tickerkit.cli import main, vitals
+from tickerkit.cli import heartbeat, main
 from tickerkit.cli.health_file import Health, find_problem
 from tickerkit.storage import write_csv
 
@@ -53,7 +53,7 @@ def server() -> Iterator[tk.TickServer]:
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write the health file at each turn."""
-    monkeypatch.setattr(vitals, "BEAT_S", 0.0)
+    monkeypatch.setattr(heartbeat, "BEAT_S", 0.0)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -176,7 +176,7 @@ def test_systemd_is_told(
 
 
 def test_health_needs_no_pandas(tmp_path: Path) -> None:
-    """It runs each few seconds, for weeks."""
+    """It runs every few seconds, for weeks."""
     path = tmp_path / "health.json"
     path.write_bytes(msgspec.json.encode(WELL))
     code = f"import sys; from tickerkit.cli import main; main(['health', {str(path)!r}])"

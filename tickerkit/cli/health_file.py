@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Health", "find_problem"]
 
-# Of a busy machine, or a disk that is slow for a moment, nobody needs to be told.
+# A shorter silence is no reason for an alarm: the machine is busy, or its disk is slow.
 MAX_SILENT_S = 30.0
 
 
@@ -72,7 +72,7 @@ class Health(msgspec.Struct, kw_only=True):
             began: when the recording began, in seconds since 1970.
             flush_s: for how long ticks wait at most while all is well.
         """
-        # Here, since pandas comes with it: `tickerkit health` runs each few seconds.
+        # Here, since pandas comes with it: `tickerkit health` runs every few seconds.
         from tickerkit.ticks import NS_PER_S
 
         stats, now = recorder.stats, time.time()

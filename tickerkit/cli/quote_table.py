@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_NUMBERS", "format_named_number", "format_quote_table"]
 
-# Of a symbol without a price, at most so many numbers are shown.
+# How many numbers are shown of a symbol without a price.
 MAX_NUMBERS = 4
 TIME = "time (UTC)"
-# Which columns a narrow terminal does without, the first first; then numbers from the right.
+# The columns to leave out on a narrow terminal, in this order; then numbers, from the right.
 DROPPED_FIRST = ("ticks", "size", TIME, "ask", "bid")
-# Of a table that is not squeezed to fit.
+# With so much room, a table has the width that its cells need.
 MAX_WIDTH = 10_000
 MOVES = {1: ("▲", "green"), -1: ("▼", "red"), 0: (" ", "default")}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tickerkit.cli.heartbeat import Heartbeat
 from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.options import (
     Every,
@@ -27,7 +28,6 @@ from tickerkit.cli.record_progress import watch_recording
 from tickerkit.cli.record_result import Result
 from tickerkit.cli.source import hide_password, load_source
 from tickerkit.cli.terminal import escape_controls
-from tickerkit.cli.vitals import Vitals
 
 if TYPE_CHECKING:
     from tickerkit.server import TickServer
@@ -203,18 +203,18 @@ def record(
         portal.enter(feed)
         stack.callback(portal.leave, feed)
         recorder = output.record(feed)
-        vitals = Vitals(feed, recorder, health, output.flush_s)
-        stack.callback(vitals.end)
+        heartbeat = Heartbeat(feed, recorder, health, output.flush_s)
+        stack.callback(heartbeat.end)
         stack.callback(recorder.stop)
         began = time.monotonic()
         feed.start()
         name = escape_controls(hide_password(source) if server else feed.url)
         output.print(f"recording {name} to {output.name(recorder)}; Ctrl-C ends it", "bold")
         failing = watch_recording(
-            feed, recorder, server, for_s, ticks, is_quiet=output.is_pipe, beat=vitals.beat
+            feed, recorder, server, for_s, ticks, is_quiet=output.is_pipe, beat=heartbeat.beat
         )
         took_s = time.monotonic() - began
-        vitals.begin_end()
+        heartbeat.begin_end()
         errors = recorder.stats["errors"]
         recorder.stop()
         result = Result(feed, recorder, server, took_s, failing, errors)

@@ -1,4 +1,4 @@
-"""systemd: tells the service manager that a command runs, and what it is doing."""
+"""systemd: notifies the service manager that a command runs, and of its state."""
 
 from __future__ import annotations
 

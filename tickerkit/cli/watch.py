@@ -146,8 +146,8 @@ def _is_over(reader: QuoteReader, alerts: AlertLines) -> bool:
 def _draw_table(reader: QuoteReader, server: TickServer | None, alerts: AlertLines) -> None:
     """Draw a live table; the last one stays on the terminal, and the alerts above it."""
     while not _draw_at_one_size(reader, server, alerts):
-        # A terminal breaks the lines of a table anew when it gets narrower, so that no one knows
-        # how many there are to draw over.
+        # A terminal that gets narrower wraps the lines of a table again: how many lines there are
+        # to draw over is then unknown.
         console.clear()
 
 

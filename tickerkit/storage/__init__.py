@@ -1,4 +1,19 @@
-"""Storage: ticks in files, as CSV, Parquet and JSON lines, and raw frames of websockets."""
+"""Storage: ticks in files, as CSV, Parquet and JSON lines, and raw frames of websockets.
+
+reading     `scan` gives a recording piece by piece, by the `reader` of its format; `chain` and
+            `partition_reader` join the readers of several files, and `unfinished` adds the newest
+            rows of a Parquet file that grows. `recording` loads all pieces.
+about       `content`, `sidecar`: what a file says about its rows; `extent`: how far these reach.
+            `outline` finds both without the rows.
+folders     `paths`, `partitions`, `between_files`: names, layouts and order of the files.
+            `read`, `dataset`, `sql`, `missing`: a folder as a frame, as tables, its gaps.
+recording   `recording_writer`, `pipe_writer`, `csv.append`, `parquet.growing`; `earlier_files`
+            and `finished_files`: what earlier runs have left.
+writing     `output` writes ticks that come piece by piece in any format, and a `tally` of them.
+converting  `convert` selects; `merge` and `sorting` order; `split` lays out; `coverage` finds the
+            gaps that another recording fills.
+checking    `verify` reads the rows, with `seqs`; `quick` reads none; `whole` sums up a folder.
+"""
 
 from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.csv.read import read_csv

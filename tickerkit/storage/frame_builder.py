@@ -10,13 +10,13 @@ import pandas as pd
 
 __all__ = ["FrameBuilder"]
 
-# An array grows by half, or to the rows that are expected and some more: to grow once more, shortly
-# before the end, would need the memory of a column twice. What isn't written to takes no memory.
+# An array grows by half, or to somewhat more than the rows that are expected: to grow once more,
+# shortly before the end, would need the memory of a column twice. Unused room takes no memory.
 GROWTH = 1.5
 SPARE = 1.1
-# The rows so far may let expect too many: an array grows no further than this at once.
+# An estimate by the first rows may be far too high: an array grows at most so many times at once.
 MAX_GROWTH = 64
-# Of smaller arrays the unused end is cut off by a copy.
+# Smaller arrays are copied to free their unused end.
 MAX_COPIED_BYTES = 2**22
 # With so many categories, codes need the next wider type.
 CODE_TYPES = ((2**7 - 2, np.int8), (2**15 - 2, np.int16), (2**31 - 2, np.int32))

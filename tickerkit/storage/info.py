@@ -19,7 +19,7 @@ from tickerkit.ticks.fields import SYMBOL_NAMES
 
 __all__ = ["Info", "Inspection", "join_infos", "size_of"]
 
-# What tells how far ticks reach.
+# The columns from which an extent is found.
 NEEDED = ("seq", "epoch", "time", "received", *SYMBOL_NAMES)
 
 

@@ -40,7 +40,7 @@ Open: TypeAlias = Callable[[Sequence[str] | None], Iterator[pd.DataFrame]]
 # An open input has some megabytes of its file in memory. If more of them overlap, their rows are
 # sorted in a temporary file.
 MAX_OPEN = 16
-# More changes of the epoch than these in a piece are no order.
+# An input counts as unordered if the epoch changes more often than this within a piece.
 MAX_STRETCHES = 1_000
 
 

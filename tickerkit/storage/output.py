@@ -30,7 +30,7 @@ def write_stream(
     as_text: Collection[str] = (),
     last: Iterable[Line] = (),
 ) -> Tally:
-    """Write ticks to a file of the format of its name. An older file is replaced in the end.
+    """Write ticks to a file of the format of its name. At the end, it replaces an older file.
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""Quick verification: what the numbers in sidecars and footers tell, without a look at the rows."""
+"""Quick verification: what is wrong by the numbers in sidecars and footers; no row is read."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def split_at_unknown(checks: Iterable[QuickCheck]) -> list[list[Part]]:
 
 
 def _count_problems(outline: Outline, extent: Extent) -> Iterator[Problem]:
-    """Yield what the numbers of ticks tell."""
+    """Yield what is wrong by the numbers of ticks."""
     if not extent.ascending:
         about = "some ticks are out of order, or there twice; without --quick, they are named"
         yield Problem.from_ranges("order", "file", [(0, 0)], about)

@@ -31,7 +31,7 @@ from tickerkit.validation import check_path, parse_symbols
 
 __all__ = ["find_files", "read"]
 
-# What tells the order in which ticks came.
+# The columns that decide the order of arrival.
 ARRIVAL = ("epoch", "seq", "received")
 
 

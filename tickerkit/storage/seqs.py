@@ -35,7 +35,7 @@ PAGE_BYTES = 200
 # The most memory for the seqs of a recording that is out of order.
 MAX_SET_BYTES = 2**28
 # The most epochs that are checked, and the most ranges that are kept exactly. Beyond that, a file
-# is no recording of a market but noise, and shall not fill the memory.
+# is noise rather than a recording, and must not fill the memory.
 MAX_EPOCHS = 100_000
 MAX_RANGES = 1_000_000
 

@@ -1,4 +1,4 @@
-"""Tally: what a file says in its end about ticks that were written piece by piece."""
+"""Tally: what the end of a file says about ticks that were written piece by piece."""
 
 from __future__ import annotations
 

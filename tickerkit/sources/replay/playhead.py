@@ -21,7 +21,7 @@ __all__ = ["MAX_BATCH_TICKS", "Action", "Playhead", "State"]
 MAX_BATCH_TICKS = 4096
 # Ticks that are due this soon after the first of a batch are sent with it.
 TOGETHER_NS = 5_000_000
-# So many stretches after that of the playhead are in memory, so that it never waits for one.
+# How many stretches after the current one are in memory, so that the playhead waits for none.
 STRETCHES_AHEAD = 2
 # The shortest round of a loop: each round is an epoch, and a recording may take no time at all.
 MIN_ROUND_NS = NS_PER_S

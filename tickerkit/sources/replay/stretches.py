@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Found", "StretchReader"]
 
-# So many of the recordings read last are open.
+# How many recordings are open: those that were read last.
 MAX_OPEN = 16
 
 

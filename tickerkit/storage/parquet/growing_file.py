@@ -36,7 +36,7 @@ __all__ = ["ColumnsDiffer", "GrowingFile", "encode"]
 # How long a copy stays as it is after it was replaced. A program reads the end of a file within
 # milliseconds after it has opened it.
 REST_S = 2.0
-# A copy that may not be written to yet is made anew, if that takes no longer than some 50 ms.
+# A copy that may not be written to yet is replaced by a new one, if that takes some 50 ms at most.
 MAX_COPIED_BYTES = 2**26
 
 
@@ -227,14 +227,14 @@ class GrowingFile:
 
 
 def _copy_bytes(source: BinaryIO, target: BinaryIO, count: int) -> None:
-    """Copy so many bytes; fewer if the source has no more."""
+    """Copy `count` bytes; fewer if the source has no more."""
     while count and (part := source.read(min(count, 2**20))):
         target.write(part)
         count -= len(part)
 
 
 def _identify(path: Path) -> tuple[int, int, int] | None:
-    """Return what tells a file from another one at its path; None without one."""
+    """Return what identifies the file at a path; None without one."""
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Vitals: what `tickerkit record` tells the programs that watch over it."""
+"""Heartbeat: the state of `tickerkit record`, for the programs that supervise it."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tickerkit.cli.terminal import print_error
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
 
-__all__ = ["Vitals"]
+__all__ = ["Heartbeat"]
 
 BEAT_S = 2.0
 
 
-class Vitals:
-    """Tells systemd and a health file, each two seconds, how a recording is doing.
+class Heartbeat:
+    """Reports the state of a recording every two seconds, to systemd and in a health file.
 
-    A failure to write the file is told once, and the recording goes on.
+    A failure to write the file is reported once, and the recording continues.
 
     Args:
         feed: the feed.
@@ -39,7 +39,7 @@ class Vitals:
         self._feed, self._recorder, self._flush_s = feed, recorder, flush_s
         self._path = None if path is None else Path(path).expanduser()
         self._began, self._beat_at = time.time(), 0.0
-        self._is_told = False
+        self._is_reported = False
         if self._path is not None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._write(self._path, self._health)
@@ -49,7 +49,7 @@ class Vitals:
         return Health.of_recording(self._feed, self._recorder, self._began, self._flush_s)
 
     def beat(self) -> None:
-        """Tell how the recording is doing, if that is due; cheap if it is not."""
+        """Report the state of the recording if that is due; cheap if it is not."""
         now = time.monotonic()
         if now < self._beat_at:
             return
@@ -59,7 +59,7 @@ class Vitals:
         self._try_to_write(health)
 
     def begin_end(self) -> None:
-        """Tell systemd that the recording ends, which may take longer than its watchdog waits."""
+        """Notify systemd that the recording ends: this may take longer than its watchdog waits."""
         notify_systemd("STOPPING=1")
 
     def end(self) -> None:
@@ -72,11 +72,11 @@ class Vitals:
         try:
             self._write(self._path, health)
         except OSError as error:
-            if not self._is_told:
+            if not self._is_reported:
                 print_error(f"{self._path} can't be written: {error.strerror or error}")
-            self._is_told = True
+            self._is_reported = True
         else:
-            self._is_told = False
+            self._is_reported = False
 
     @staticmethod
     def _write(path: Path, health: Health) -> None:
