@@ -309,6 +309,36 @@ def test_file_that_was_moved_begins_again(tmp_path: Path) -> None:
     assert seqs(path) == list(range(150, 300))
 
 
+def test_file_that_was_moved_is_not_written_again(tmp_path: Path) -> None:
+    """Neither it nor what is now at its path: rows wait until the file is opened again."""
+    path, clock = tmp_path / "t.parquet", Clock()
+    file = GrowingParquet(path, clock=clock)
+    grow(file, some(1, 150))
+    file.append(some(150, 170))
+    path.rename(tmp_path / "old.parquet")
+    path.write_bytes(b"another")
+    clock.now += growing.MAX_WAIT_S
+    file.settle()
+    file.finish()
+    file.close()
+    assert path.read_bytes() == b"another"
+    assert seqs(tmp_path / "old.parquet") == list(range(1, 150))
+    assert load(working_path(path)).frame["seq"].tolist() == list(range(150, 170))
+
+
+def test_abandoned_file_says_which_rows_are_in_no_file(tmp_path: Path) -> None:
+    """While it catches up, rows are in memory only for a moment."""
+    path = tmp_path / "t.parquet"
+    file = GrowingParquet(path, clock=Clock())
+    for start in (1, 101, 201):
+        file.append(some(start, start + GROUP))
+    visible = seqs(path)
+    assert file.rows_ahead == 300 - len(visible) > 0
+    file.abandon()
+    assert file.last is not None
+    assert file.last.seq == len(visible)
+
+
 def test_program_that_has_opened_the_file_reads_it_to_the_end(tmp_path: Path) -> None:
     """Whatever is written meanwhile: it has read the list of row groups."""
     path = tmp_path / "t.parquet"

@@ -15,6 +15,7 @@ from tickerkit.errors import RecordingError
 from tickerkit.log import Gap, Position, Reader, TickLog
 from tickerkit.storage import CsvFile, load
 from tickerkit.storage.earlier_files import finish, is_unfinished, leave_out_open, read_abouts
+from tickerkit.storage.parquet import growing, growing_file
 from tickerkit.storage.paths import naming_from_path, read_size, recordings_in
 from tickerkit.storage.recording_writer import RecordingWriter
 from tickerkit.storage.verify import verify
@@ -50,9 +51,8 @@ class Recording:
         """Write the new rows, as the recorder does."""
         try:
             self.writer.take(self.reader.read(), self.before)
-        except Exception:
+        finally:
             self.reader.row = self.writer.row
-            raise
 
 
 def append(log: TickLog, *seqs: int, epoch: str = "e", **more: float) -> None:
@@ -437,6 +437,62 @@ def test_moved_file_is_started_again(tmp_path: Path) -> None:
     made.flush()
     made.writer.close()
     assert [seqs(tmp_path / "old.csv"), seqs(path)] == [[1, 2], [3]]
+
+
+@pytest.fixture
+def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make row groups of Parquet small."""
+    monkeypatch.setattr(growing, "ROWS_AT_ONCE", 100)
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_moved_file_is_started_again_while_it_catches_up(tmp_path: Path) -> None:
+    """Rows that were in memory only are taken from the log again."""
+    path = tmp_path / "ticks.parquet"
+    made = Recording(path)
+    append(made.log, *range(1, 301))
+    made.flush()
+    moved = path.rename(tmp_path / "old.parquet")
+    append(made.log, *range(301, 501))
+    made.flush()
+    made.flush()
+    assert made.writer.written == 500
+    made.writer.close()
+    assert [*seqs(moved), *seqs(path)] == list(range(1, 501))
+    assert made.writer.lost == 0
+
+
+@pytest.mark.usefixtures("small_groups")
+def test_rows_that_reach_no_file_count_as_lost(tmp_path: Path, monkeypatch: Any) -> None:
+    """As when the disk is full at the end, while rows are in memory only."""
+    path = tmp_path / "ticks.parquet"
+    made = Recording(path)
+    append(made.log, *range(1, 301))
+    made.flush()
+    visible = len(seqs(path))
+    fail = lambda *_: (_ for _ in ()).throw(OSError(errno.ENOSPC, "full"))  # noqa: E731
+    monkeypatch.setattr(growing_file.os, "fsync", fail)
+    with pytest.raises(OSError, match="full"):
+        made.writer.close()
+    made.writer.abandon()
+    assert (made.writer.written, made.writer.lost) == (visible, 300 - visible)
+    assert visible < 300
+
+
+def test_parquet_that_an_earlier_version_left_is_continued(tmp_path: Path) -> None:
+    """Its newest rows are in a CSV whose name has no underscore."""
+    path = tmp_path / "ticks-20241004T000100Z.parquet"
+    file = CsvFile(tmp_path / f"{path.name}.csv", source="s")
+    log = TickLog(1000, epoch="e")
+    append(log, 1, 2)
+    file.append(log.rows().frame())
+    file.abandon()
+    made = Recording(tmp_path, log, format="parquet", source="s")
+    assert made.writer.last == Position("e", 2)
+    append(log, 3)
+    made.flush()
+    made.writer.close()
+    assert [seqs(each) for each in sorted(tmp_path.iterdir())] == [[1, 2], [3]]
 
 
 def test_own_file_is_never_overwritten(tmp_path: Path, monkeypatch: Any) -> None:

@@ -287,6 +287,9 @@ class RecordingWriter:
         while self.row < rows.stop:
             if self.is_halted:
                 return
+            self._reopen_moved()
+            if self.row < rows.start:  # rows that the next call brings again
+                return
             part = rows.part(self.row, self.row + self._next_count(rows.stop - self.row))
             self._write(part, gaps)
             self.row = part.stop
@@ -369,14 +372,6 @@ class RecordingWriter:
     def _prepare_file(self, part: Rows) -> CsvFile | GrowingParquet:
         """Return the file to write some rows to; begin another file if that is due."""
         file, now = self._file, self._clock()
-        if file is not None and not file.is_intact:  # moved away, or shortened
-            self._on_rotate()
-            file.abandon()
-            self._forget_file()
-            self._interrupt(self.row)
-            self._open(self.path, "append")
-            file = self._file
-            self.files -= 1
         if file is not None and self._rotation is not None and file.rows:
             new = any(name not in file.names for name in part.names())
             if new or self._is_due(file, now):
@@ -389,6 +384,27 @@ class RecordingWriter:
         assert file is not None
         self._make_room(file, len(part))
         return file
+
+    def _reopen_moved(self) -> None:
+        """Open a file again that was moved away, or shortened; go back to rows that it lacks."""
+        file = self._file
+        if file is None or file.is_intact:
+            return
+        self._on_rotate()
+        self._give_back(file)
+        self._forget_file()
+        self._gap_row = min(self._gap_row, self.row)
+        self._interrupt(self.row)
+        self._open(self.path, "append")
+        self.files -= 1
+
+    def _give_back(self, file: CsvFile | GrowingParquet) -> int:
+        """Abandon a file, and go back to the first row that is in no file; return how many rows."""
+        count = file.rows_ahead if isinstance(file, GrowingParquet) else 0
+        file.abandon()
+        self.row -= count
+        self.written -= count
+        return count
 
     def _is_due(self, file: CsvFile | GrowingParquet, now: float) -> bool:
         """Return whether another file must begin."""
@@ -474,9 +490,11 @@ class RecordingWriter:
             self._finished.finish()
 
     def abandon(self) -> None:
-        """Close the files as they are, as a crash would."""
+        """Close the files as they are, as a crash would; rows that are in no file are lost."""
         if self._file is not None:
-            self._file.abandon()
+            count = self._give_back(self._file)
+            self.row += count
+            self.lost += count
         if self.raw_file is not None:
             self.raw_file.close()
         self._file = self.raw_file = None

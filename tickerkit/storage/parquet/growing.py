@@ -62,6 +62,8 @@ class GrowingParquet:
     Attributes:
         last: position of the last row, None without one.
         last_gap: the last gap noted.
+        rows_ahead: how many of the last rows neither the CSV nor the visible file has. If the file
+            is abandoned, they are in no file, and `last` is the row before them.
 
     Raises:
         RecordingError: one of the files can't be continued, or another program writes to it.
@@ -86,8 +88,7 @@ class GrowingParquet:
         # Rows in the CSV that are not in a row group yet, and when the first of them came.
         self._waiting: list[pd.DataFrame] = []
         self._waiting_rows, self._since = 0, 0.0
-        # Whether there are rows that neither the CSV nor the visible file has.
-        self._is_ahead = self._is_catching_up = False
+        self.rows_ahead, self._is_catching_up = 0, False
         self._published_at = self._retry_at = 0.0
         # How many waiting rows were measured, and their size in a row group.
         self._measured = (0, 0)
@@ -98,6 +99,8 @@ class GrowingParquet:
         except BaseException:
             self._log.abandon()
             raise
+        # The last row and gap before the rows ahead.
+        self._before_ahead = self.last, self.last_gap
 
     def _read_log(self) -> None:
         """Take the rows that an earlier run, or a crash, has left in the CSV."""
@@ -125,7 +128,7 @@ class GrowingParquet:
             usual: how many are appended to a CSV at once.
         """
         is_whole = waiting >= ROWS_AT_ONCE and (self._rows.file.has_rested or not self._log.rows)
-        return min(waiting, ROWS_AT_ONCE if self._is_ahead or is_whole else usual)
+        return min(waiting, ROWS_AT_ONCE if self.rows_ahead or is_whole else usual)
 
     def append(self, frame: pd.DataFrame, gaps: Iterable[Gap] = ()) -> None:
         """Append rows. If they are a whole row group, they don't pass through the CSV.
@@ -139,7 +142,7 @@ class GrowingParquet:
         """
         gaps = list(gaps)
         is_whole = len(frame) >= ROWS_AT_ONCE
-        if self._is_ahead or is_whole:
+        if self.rows_ahead or is_whole:
             self._append_ahead(frame)
         else:
             self._append_to_log(frame, gaps)
@@ -163,7 +166,7 @@ class GrowingParquet:
     def _append_ahead(self, frame: pd.DataFrame) -> None:
         """Append rows without the CSV; fewer than a row group wait for the others."""
         is_late = self._clock() - self._published_at >= MAX_AHEAD_S
-        if self._log.rows or (self._is_ahead and is_late and self._rows.file.has_rested):
+        if self._log.rows or (self.rows_ahead and is_late and self._rows.file.has_rested):
             self._turn()
         if len(frame):
             self._hold(frame.copy() if len(frame) < ROWS_AT_ONCE else frame)
@@ -173,7 +176,9 @@ class GrowingParquet:
             except BaseException:
                 self._waiting_rows -= len(self._waiting.pop())
                 raise
-        self._is_ahead = True
+        if not self.rows_ahead:
+            self._before_ahead = self.last, self.last_gap
+        self.rows_ahead += len(frame)
 
     def _hold(self, frame: pd.DataFrame) -> None:
         if not self._waiting:
@@ -201,9 +206,12 @@ class GrowingParquet:
     # --- row groups ---------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Make a row group if that is due. An error is reported: the rows are in the CSV."""
+        """Make a row group if that is due. An error is reported: the rows are in the CSV.
+
+        If the file was moved, rows wait until it is opened again.
+        """
         now = self._clock()
-        if now < self._retry_at or not self._is_due(now):
+        if now < self._retry_at or not self._is_due(now) or not self.is_intact:
             return
         try:
             self._turn()
@@ -215,7 +223,7 @@ class GrowingParquet:
         file = self._rows.file
         if not file.has_rested:
             return False
-        if self._is_ahead:
+        if self.rows_ahead:
             return not self._is_catching_up or now - self._published_at >= MAX_AHEAD_S
         is_old = bool(self._waiting) and now - self._since >= MAX_WAIT_S
         enough = max(MIN_GROUP_ROWS, file.rows // MIN_GROUP_SHARE) if is_old else ROWS_AT_ONCE
@@ -226,7 +234,7 @@ class GrowingParquet:
         if self._waiting:
             self._add_waiting()
         self._rows.publish()
-        self._is_ahead, self._published_at = False, self._clock()
+        self.rows_ahead, self._published_at = 0, self._clock()
         if self._log.rows:
             # If that fails, rows are in both files, which a reader and the next run find out.
             with contextlib.suppress(OSError):
@@ -281,7 +289,7 @@ class GrowingParquet:
     @property
     def is_intact(self) -> bool:
         """Whether both files are at their paths, and no other program has changed them."""
-        return self._log.is_intact and (self._is_ahead or self._rows.file.is_intact)
+        return self._log.is_intact and self._rows.file.is_intact
 
     def finish(self) -> None:
         """Publish what is left, if that is possible; else `from_csv` does it later."""
@@ -294,12 +302,15 @@ class GrowingParquet:
 
         Raises:
             OSError: something can't be written. The call can be repeated.
+            RecordingError: the Parquet file was moved, and there are rows ahead.
         """
-        if self._is_ahead:
+        if self.rows_ahead:
             self._turn()
         self._rows.file.close()
         self._log.close()
 
     def abandon(self) -> None:
         """Close the files as they are, as a crash would."""
+        if self.rows_ahead:
+            self.last, self.last_gap = self._before_ahead
         self._log.abandon()

@@ -141,7 +141,11 @@ class GrowingFile:
 
         Raises:
             OSError: the file can't be written.
+            RecordingError: another program has moved, changed or removed the visible file.
         """
+        if not self.is_intact:
+            problem = "another program has moved or changed it"
+            raise RecordingError(self.path, problem, "continued")
         footer = join_footer(encode(schema.empty_table()).footer, self._groups, self.rows)
         self._prepare_hidden()
         with self._hidden.open("r+b") as file:
