@@ -899,3 +899,14 @@ def test_escaped_symbol_with_a_line_break_is_read(tmp_path: Path) -> None:
     frame["symbol"] = frame["symbol"].cat.rename_categories(["=1\n=2", "B"])
     path = write_csv(frame, tmp_path / "t.csv", escape_formulas=True)
     pd.testing.assert_frame_equal(read_csv(path), frame)
+
+
+def test_foreign_column_is_text_if_one_value_is(tmp_path: Path, block_size: int) -> None:
+    """It may be the first one or the last one; then the others are text as well."""
+    rows = [f"A,{row},{row},{row},{row}" for row in range(20)]
+    rows[0], rows[-1] = "A,0,x,0,0", "A,19,19,y,19"
+    found = read_csv(write(tmp_path, "\n".join(["symbol,price,early,late,never", *rows, ""])))
+    texts = [*map(str, range(20))]
+    assert found["early"].tolist() == ["x", *texts[1:]]
+    assert found["late"].tolist() == [*texts[:-1], "y"]
+    assert found["never"].tolist() == [*range(20)]

@@ -88,7 +88,7 @@ class TypeDecider:
 
     def add(self, table: pa.Table) -> None:
         """Look at more rows."""
-        for name in self._types:
+        for name in self.undecided:
             for chunk in table[name].chunks:
                 if chunk.null_count:
                     self._missing.add(name)
@@ -104,6 +104,11 @@ class TypeDecider:
             odd = _without(words, PLAIN_NUMBER)
             if not all(word in INFINITIES or is_exact_number(word) for word in odd):
                 self._types[name] = TEXT
+
+    @property
+    def undecided(self) -> list[str]:
+        """The columns whose types depend on further values; a column of text stays one."""
+        return [name for name, dtype in self._types.items() if dtype != TEXT]
 
     @property
     def types(self) -> dict[str, Any]:

@@ -71,13 +71,14 @@ class ForeignReader:
         only: the columns to read, at least one; None for all.
 
     Attributes:
+        only: as given; may be changed between two tables.
         rows: how many rows were read.
         torn_bytes: the size of a last line that is cut off.
         names: the columns of the file, once its header was read.
     """
 
     def __init__(self, path: Path, only: Sequence[str] | None = None) -> None:
-        self.path, self._only = path, only
+        self.path, self.only = path, only
         self.rows = self.torn_bytes = 0
         self.names: list[str] = []
         self._converters: dict[str, Converter] = {}
@@ -97,6 +98,7 @@ class ForeignReader:
             if not self.names and block:
                 end = mask_quoted(block).index(b"\n") + 1
                 self._start(block[:end])
+                yield self._empty_table(), 0  # who only asks for the header reads no further
                 block = block[end:]
             if block and not block.isspace():
                 yield self._read(block), size
@@ -116,7 +118,7 @@ class ForeignReader:
 
     def continued(self, rows: int) -> ForeignReader:
         """Return a reader of the text after the header and some rows."""
-        reader = ForeignReader(self.path, self._only)
+        reader = ForeignReader(self.path, self.only)
         reader.rows, reader.names, reader._converters = rows, self.names, self._converters
         return reader
 
@@ -133,9 +135,9 @@ class ForeignReader:
 
     @property
     def _chosen(self) -> list[str]:
-        if self._only is None:
+        if self.only is None:
             return self.names
-        return [name for name in self._only if name in self.names]
+        return [name for name in self.only if name in self.names]
 
     def _error(self, problem: str) -> RecordingError:
         return RecordingError(self.path, problem)

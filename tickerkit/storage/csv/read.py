@@ -364,9 +364,12 @@ class CsvReader(Reader):
         types, unsure = reader.types()
         types = {name: types[name] for name in self._choose(types)}
         if found := {name: types[name] for name in unsure if name in types}:
-            decider = TypeDecider(found)
-            for table, _ in self._checked(ForeignReader(self.path, list(found))):
+            decider, reader = TypeDecider(found), ForeignReader(self.path, list(found))
+            for table, _ in self._checked(reader):
                 decider.add(table)
+                reader.only = decider.undecided
+                if not reader.only:
+                    break
             types |= decider.types
             self._passed = 1
         return types
