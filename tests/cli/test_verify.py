@@ -6,10 +6,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from commands import Command, on_posix
 from numbered import gaps, ticks
 
+import tickerkit as tk
 from tickerkit.cli import main
 from tickerkit.cli.interrupt import interrupt
 from tickerkit.storage import write_csv, write_parquet
@@ -176,3 +178,23 @@ def test_interrupt_is_heeded_between_pieces(
         write_csv(ticks(1), tmp_path / name)
     assert main(["verify", str(tmp_path)]) == 1
     assert capsys.readouterr() == ("", "tickerkit: stopped; 2 files not read\n")
+
+
+@pytest.mark.parametrize("options", [[], ["--quick"]])
+def test_ticks_that_are_late_at_midnight_are_neither_missing_nor_there_twice(
+    tmp_path: Path, options: list[str]
+) -> None:
+    """In a recording split by day they are in the file of another day, or of none."""
+    frame = ticks(*range(1, 31))
+    times = pd.date_range("2026-11-28T23:59:50Z", periods=30, freq="s").to_series(index=range(30))
+    times[12], times[5], times[20], times[29] = times[2], pd.NaT, pd.NaT, pd.NaT
+    frame["time"] = times.astype("datetime64[ns, UTC]")
+    path = write_csv(frame, tmp_path / "ticks.csv")
+    out = tmp_path / "out"
+    assert main(["convert", str(path), str(out), "--split", "day"]) == 0
+    assert main(["verify", str(out), *options]) == 0
+    assert not len(tk.read_gaps(out))
+    assert main(["convert", str(out), str(tmp_path / "one.csv"), "--sort"]) == 0
+    assert main(["verify", str(tmp_path / "one.csv")]) == 0
+    next(out.glob("day=2026-11-28/ticks.parquet")).unlink()
+    assert main(["verify", str(out), *options]) == 1

@@ -35,8 +35,12 @@ def print_report(report: Report, *, is_ok: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(_report_object(report, is_ok)))
         return
+    from tickerkit.storage.between_files import ELSEWHERE
+
     problems = sum(problem.count for problem in report.problems)
-    result = _format_result(problems, len(report.gaps), is_ok=is_ok)
+    # Where a file is accepted, its ticks in other files of a layout are not missing.
+    missing = sum(not is_ok or reason != ELSEWHERE for reason in report.gaps["reason"])
+    result = _format_result(problems, missing, is_ok=is_ok)
     result += " (rows not read)" if report.is_quick else ""
     held = format_ticks(report.rows, report.symbols, report.start, report.end, report.epochs)
     print_line(f"{escape_controls(report.path)}: {held}: {result}", "" if is_ok else "red")

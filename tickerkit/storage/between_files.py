@@ -17,10 +17,22 @@ from tickerkit.storage.recording import Recording
 from tickerkit.storage.seam import fill
 from tickerkit.storage.sidecar import Sidecar
 
-__all__ = ["Part", "check_between", "find_missing", "has_positions", "in_order", "order"]
+__all__ = [
+    "ELSEWHERE",
+    "Part",
+    "check_between",
+    "find_elsewhere",
+    "find_missing",
+    "has_positions",
+    "in_order",
+    "order",
+]
 
 BETWEEN_FILES = "missing between two files of the recording"
+# The reason of a gap in one file of a layout, whose ticks another one has: they are late or early.
+ELSEWHERE = "in another file of the layout"
 
+Range: TypeAlias = tuple[int, int]
 Place: TypeAlias = tuple[int, int, str]
 
 
@@ -120,6 +132,44 @@ def find_missing(parts: Sequence[Part], *, as_one: bool = False) -> dict[Path, l
     return missing
 
 
+def find_elsewhere(parts: Iterable[Part]) -> set[Gap]:
+    """Return the gaps in one file of a recording whose ticks the others have."""
+    found: set[Gap] = set()
+    for group in _group(parts):
+        for part in group:
+            for gap in (gap for gap in part.gaps if gap.reason == ELSEWHERE and gap.last):
+                others = (each for each in group if each is not part and gap.epoch in each.spans)
+                held = [there for each in others for there in _held(each, gap.epoch)]
+                if not _subtract([(gap.first, gap.last or gap.first)], held):
+                    found.add(gap)
+    return found
+
+
+def _held(part: Part, epoch: str) -> list[Range]:
+    """Return the ranges of seqs that a file has of an epoch: its span without its gaps."""
+    _, end = part.spans[epoch]
+    gaps = [(gap.first, gap.last or end) for gap in part.gaps if gap.epoch == epoch]
+    return _subtract([part.spans[epoch]], gaps)
+
+
+def _subtract(ranges: Iterable[Range], others: Iterable[Range]) -> list[Range]:
+    """Return what is left of ranges without others; both in any order."""
+    left, apart, at = [], sorted(others), 0
+    for first, last in sorted(ranges):
+        while at < len(apart) and apart[at][1] < first:
+            at += 1
+        for place in range(at, len(apart)):
+            begin, end = apart[place]
+            if begin > last:
+                break
+            if first < begin:
+                left.append((first, begin - 1))
+            first = max(first, end + 1)
+        if first <= last:
+            left.append((first, last))
+    return left
+
+
 def _group(parts: Iterable[Part]) -> list[list[Part]]:
     """Return the files of each recording."""
     groups: dict[object, list[Part]] = {}
@@ -191,11 +241,14 @@ def _compare(files: Sequence[Part]) -> Iterator[tuple[str, list[Place]]]:
     holders = _holders(files)
     for epoch, parts in holders.items():
         reach = parts[0].spans[epoch][1]
-        for part in parts[1:]:
+        for place, part in enumerate(parts[1:], 1):
             first, last = part.spans[epoch]
             if first <= reach:
                 about = f"of epoch {epoch}: in {part.path.name}, and in an earlier file"
-                twice.append((first, min(last, reach), about))
+                known = [there for each in parts[:place] for there in _held(each, epoch)]
+                here = _held(part, epoch)
+                both = _subtract(here, _subtract(here, known))
+                twice += [(start, stop, about) for start, stop in both]
             reach = max(reach, last)
     closed = {gap.epoch for part in files for gap in part.gaps if gap.last is None}
     for epoch, later in pairwise(holders):

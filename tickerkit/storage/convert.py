@@ -15,7 +15,7 @@ import pandas as pd
 
 from tickerkit.errors import RecordingError, RecordingWarning
 from tickerkit.log import Selection, gap_frame, gaps_from_frame, keep_rows
-from tickerkit.storage.between_files import Part, find_missing, order
+from tickerkit.storage.between_files import Part, find_elsewhere, find_missing, order
 from tickerkit.storage.coverage import Coverage
 from tickerkit.storage.extent import Extent, ExtentBuilder
 from tickerkit.storage.files import Mode, prepare_path
@@ -143,11 +143,11 @@ class Conversion:
         found = [source.recording for source in self._sources]
         if len(found) > 1:
             parts = [source.part() for source in self._sources]
-            missing = find_missing(parts, as_one=True)
-            for index, source in enumerate(self._sources):
-                if listed := missing.get(source.path):
-                    gaps = pd.concat([gap_frame(listed), found[index].gaps], ignore_index=True)
-                    found[index] = found[index]._replace(gaps=gaps)
+            missing, elsewhere = find_missing(parts, as_one=True), find_elsewhere(parts)
+            for index, part in enumerate(parts):
+                listed = [*missing.get(part.path, ()), *part.gaps]
+                gaps = gap_frame([gap for gap in listed if gap not in elsewhere])
+                found[index] = found[index]._replace(gaps=gaps)
         whole = combine(found)
         gaps, symbols = whole.gaps, whole.symbols
         if self._coverage is not None:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tickerkit.errors import Problem, RecordingWarning
 from tickerkit.log import gap_frame
-from tickerkit.storage.between_files import Part, find_missing, order
+from tickerkit.storage.between_files import Part, find_elsewhere, find_missing, order
 from tickerkit.storage.extent import ExtentBuilder
 from tickerkit.storage.outline import read_outline
 from tickerkit.storage.parquet.read import read_each
@@ -60,13 +60,13 @@ def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:
         rows = sum(each.rows for each in found)
         warnings.warn(RecordingWarning(Path(path), rows, problems), stacklevel=2)
     parts = [each.part for each in found]
-    missing = find_missing(parts)
+    missing, elsewhere = find_missing(parts), find_elsewhere(parts)
     gaps = [
         gap
         for part in (parts[index] for index in order(parts))
         for gap in (*missing.get(part.path, ()), *part.gaps)
     ]
-    return gap_frame(list(dict.fromkeys(gaps)))
+    return gap_frame([gap for gap in dict.fromkeys(gaps) if gap not in elsewhere])
 
 
 def _read_listed(path: Path) -> _Listed:

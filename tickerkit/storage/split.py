@@ -20,6 +20,7 @@ import pandas as pd
 
 from tickerkit.errors import InvalidArgument, RecordingError
 from tickerkit.log import Gap
+from tickerkit.storage.between_files import ELSEWHERE
 from tickerkit.storage.convert import Conversion
 from tickerkit.storage.extent import ExtentBuilder
 from tickerkit.storage.frames import regroup
@@ -39,7 +40,6 @@ HOUR_NS = 3_600 * NS_PER_S
 PERIODS_NS = {"day": 24 * HOUR_NS, "hour": HOUR_NS}
 # By this value, DuckDB, Polars and Spark know that there is none.
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
-ELSEWHERE = "in another file of the layout"
 DEFAULT_NAME = "ticks.parquet"
 
 

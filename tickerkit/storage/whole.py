@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tickerkit.errors import Problem
+from tickerkit.log import Gap
 from tickerkit.storage.extent import Extent, ExtentBuilder
 from tickerkit.storage.verify import Report
 
@@ -33,6 +34,11 @@ class Whole:
         self.add_problems(report.problems)
         self._builder.add_extent(extent)
         self._gaps.update(report.gaps[["epoch", "from", "to"]].itertuples(index=False, name=None))
+        self.gaps = len(self._gaps)
+
+    def drop_gaps(self, gaps: Iterable[Gap]) -> None:
+        """Forget gaps of a file whose ticks other files have."""
+        self._gaps -= {(gap.epoch, gap.first, gap.last) for gap in gaps}
         self.gaps = len(self._gaps)
 
     def add_problems(self, problems: Iterable[Problem]) -> None:
