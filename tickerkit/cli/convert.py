@@ -97,7 +97,7 @@ def convert(
     The name of OUT chooses CSV, Parquet or lines of JSON: .csv .csv.gz .csv.zst .parquet .jsonl
     .jsonl.gz .jsonl.zst. Ticks, gaps and the name of the source are all kept. Several
     recordings are combined in the given order, and ticks that are missing between them become gaps.
-    Their size doesn't matter: some hundred MB of memory are enough. Damaged ticks are left out and
+    They may be of any size: some hundred MB of memory are enough. Damaged ticks are left out and
     reported, with exit code 1.
     """
     from tickerkit.errors import RecordingExists, TickerkitError

@@ -101,7 +101,8 @@ def record(
         str | None,
         typer.Option(
             metavar="KEYS",
-            help="Lay Parquet files out in folders, as data sets are: day, symbol, or day,symbol.",
+            help="Lay Parquet files out in folders, as data sets are: by day, hour, symbol, or "
+            "several, such as day,symbol.",
         ),
     ] = None,
     max_disk: Annotated[
@@ -137,7 +138,7 @@ def record(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Write each two seconds to this small file how the recording is doing, for "
+            help="Write the state of the recording to this small file every two seconds, for "
             "`tickerkit health FILE`.",
         ),
     ] = None,
@@ -151,7 +152,8 @@ def record(
     --for and --ticks end it earlier. An existing recording is resumed: ticks since its last one are
     fetched, and ticks that the server no longer has are listed in it as a gap. The file is valid at
     any moment. The exit code is 1 if the feed failed, the source failed before any tick came,
-    ticks could not be written, values of them were left out, or what came were no ticks.
+    ticks could not be written, values of them were left out, or only messages came that are no
+    ticks.
     """
     from tickerkit.feed import Feed
     from tickerkit.runtime.portal import portal

@@ -188,7 +188,7 @@ class AppendFile:
         self.open()
 
     def restart(self, data: bytes) -> None:
-        """Replace the file by a new one with this data; programs that read the old one go on.
+        """Replace the file by a new one with this data; programs that read the old one continue.
 
         Raises:
             OSError: the file is as it was.

@@ -1,6 +1,7 @@
 """Finished files: those that a recorder no longer writes to, of its own run and of earlier ones.
 
-They are made complete after a crash, converted to Parquet, counted for `max_disk`, and removed.
+They are completed after a crash, written as Parquet if the recording is, counted for `max_disk`,
+and removed.
 """
 
 from __future__ import annotations

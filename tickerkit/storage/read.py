@@ -107,11 +107,11 @@ def read(
 
     A folder is one data set: its files, also those in folders such as `day=2026-11-29`, come in the
     order in which they were recorded. A column that some files lack is empty in their rows. Files
-    are read piece by piece, so the memory needed is that of the result.
+    are read piece by piece, so a read needs little more memory than its result.
 
     What is damaged is left out, down to a whole file of a folder. The newest rows of a file that is
-    being recorded are among the result. One `RecordingWarning` lists both. Which ticks are missing
-    is no part of the frame: `tk.read_gaps` takes a folder as well.
+    being recorded are among the result. One `RecordingWarning` lists both. Which ticks
+    are missing is not in the frame: `tk.read_gaps` lists them, also for a folder.
 
     Args:
         path: a CSV file, a Parquet file, JSON lines, raw frames, or a folder of these.

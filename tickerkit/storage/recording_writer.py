@@ -63,7 +63,7 @@ class RecordingWriter:
         clock: returns the time in seconds since 1970.
         on_rotate: called before a new file begins, and before a file that was moved or shortened
             is opened again.
-        on_error: called when ticks can't be made Parquet yet; the writer goes on.
+        on_error: called when ticks can't be written as Parquet yet; the writer continues.
 
     Attributes:
         path: the file that is being written. A Parquet file appears with its first row group; with

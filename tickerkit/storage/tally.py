@@ -8,9 +8,8 @@ from typing import TypeAlias
 import msgspec
 import pandas as pd
 
-from tickerkit.limits import MAX_WORDS
 from tickerkit.storage.extent import ExtentBuilder
-from tickerkit.storage.sidecar import Columns, End, Line, Sidecar, merge_kinds
+from tickerkit.storage.sidecar import Columns, End, Line, Sidecar, WordCollector, merge_kinds
 
 __all__ = ["About", "Tally"]
 
@@ -33,7 +32,7 @@ class Tally:
         self.extent = ExtentBuilder()
         self.end = End(0)
         self._kinds: dict[str, str] = {}
-        self._words: dict[str, dict[str, None]] = {}
+        self._words = WordCollector()
 
     def add(self, frame: pd.DataFrame) -> None:
         """Add the next ticks; all frames have the same columns."""
@@ -44,16 +43,12 @@ class Tally:
         columns = Columns.from_frame(frame)
         for name, kind in columns.kinds.items():
             self._kinds[name] = merge_kinds(self._kinds.get(name, kind), kind)
-        for name, words in columns.words.items():
-            known = self._words.setdefault(name, {})
-            if len(known) <= MAX_WORDS:
-                known.update(dict.fromkeys(words))
+        self._words.add(columns)
 
     @property
     def columns(self) -> Columns:
         """The columns; without the categories of text that has too many of them."""
-        words = {name: list(each) for name, each in self._words.items() if len(each) <= MAX_WORDS}
-        return Columns(dict(self._kinds), words)
+        return Columns(dict(self._kinds), self._words.ordered({}))
 
     @property
     def lines(self) -> list[Line]:

@@ -67,7 +67,8 @@ def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
     A recording comes back as the frame that was written. Lines that can't be read (cut off by a
     crash, or with a flipped bit) are left out, and a `RecordingWarning` lists them. It also lists
     the rows that, by the checksums in the sidecar, have changed since they were written. A million
-    rows take a fifth of a second; besides the frame, some 4 MB of the file are in memory.
+    rows take a fifth of a second. The columns grow while the file is read, which needs about a
+    fifth more memory than the frame.
 
     In another program's file, columns keep their names, and `time` may have any form that a tick's
     time may have. A text column becomes numbers if a float64 holds every value exactly. It stays
