@@ -14,8 +14,8 @@ from numbered import gaps, ticks
 import tickerkit as tk
 from tickerkit.cli import main
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.storage import load, write_csv, write_parquet
-from tickerkit.storage.scan import ROWS_AT_ONCE
+from tickerkit.storage import convert, load, write_csv, write_parquet
+from tickerkit.storage.scan import Scan
 from tickerkit.storage.verify import verify
 
 FORMATS = ["o.csv", "o.csv.gz", "o.csv.zst", "o.parquet"]
@@ -268,9 +268,13 @@ def test_files_without_an_order_are_not_sorted(
 
 
 @pytest.mark.parametrize("name", [*FORMATS, "o.jsonl"])
-def test_pieces_of_a_large_recording_are_one_whole(tmp_path: Path, name: str) -> None:
+def test_pieces_of_a_large_recording_are_one_whole(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What only one piece has fits the whole: missing integers, infinity, new words."""
-    rows = ROWS_AT_ONCE + 5
+    monkeypatch.setattr(Scan.__init__, "__defaults__", (None, 1_000, None))
+    monkeypatch.setattr(convert, "ROWS_AT_ONCE", 1_000)
+    rows = 2_005
     frame = ticks(*range(1, rows + 1)).assign(
         count=pd.array([*[7] * (rows - 1), None], dtype="Int64"),
         note=pd.Categorical(["", *["x"] * (rows - 2), "new"]),
