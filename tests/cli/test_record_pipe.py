@@ -61,7 +61,7 @@ def test_json_lines_on_stdout_have_every_tick(
 
 @contextlib.contextmanager
 def recorded(server: tk.TickServer, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the command in a process of its own, and yield it once it receives ticks."""
+    """Run the command in a process of its own, and kill it in the end."""
     arguments = ["record", server.url, "-o", "-", *options]
     program = [sys.executable, "-m", "tickerkit", *arguments]
     pipe = subprocess.PIPE
