@@ -10,8 +10,9 @@ import pytest
 from desk_receiver import DeskReceiver
 
 import tickerkit as tk
+from tickerkit.cli.quote_table import format_quote_table
 from tickerkit.cli.quotes import QuoteReader
-from tickerkit.cli.watch import _format_price, _format_table
+from tickerkit.cli.watch import _format_price
 from tickerkit.errors import FieldMapError, InvalidArgument
 from tickerkit.fieldmaps import parse_fields
 from tickerkit.limits import MAX_COLUMNS, MAX_UNIT_LENGTH
@@ -137,6 +138,7 @@ def test_tables_name_the_unit(rooms: tk.Feed, until: Until) -> None:
     until(lambda: board._menu["others"] == expected)
     board.close()
     quotes = QuoteReader(rooms).read()
-    headers = [str(column.header) for column in _format_table(quotes, rooms.units).columns]
+    table = format_quote_table(quotes, rooms.units, width=100)
+    headers = [str(column.header) for column in table.columns]
     assert headers[1:3] == ["temperature (°C)", "humidity (%)"]
     assert _format_price(quotes[0], rooms.units) == "kitchen temperature 21.5 °C humidity 40 %"

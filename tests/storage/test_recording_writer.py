@@ -479,22 +479,6 @@ def test_rows_that_reach_no_file_count_as_lost(tmp_path: Path, monkeypatch: Any)
     assert visible < 300
 
 
-def test_parquet_that_an_earlier_version_left_is_continued(tmp_path: Path) -> None:
-    """Its newest rows are in a CSV whose name has no underscore."""
-    path = tmp_path / "ticks-20241004T000100Z.parquet"
-    file = CsvFile(tmp_path / f"{path.name}.csv", source="s")
-    log = TickLog(1000, epoch="e")
-    append(log, 1, 2)
-    file.append(log.rows().frame())
-    file.abandon()
-    made = Recording(tmp_path, log, format="parquet", source="s")
-    assert made.writer.last == Position("e", 2)
-    append(log, 3)
-    made.flush()
-    made.writer.close()
-    assert [seqs(each) for each in sorted(tmp_path.iterdir())] == [[1, 2], [3]]
-
-
 def test_own_file_is_never_overwritten(tmp_path: Path, monkeypatch: Any) -> None:
     """Whatever the mode at the start, a file that could not be reopened is continued."""
     path, away = tmp_path / "ticks.csv", tmp_path / "away.csv"
@@ -689,3 +673,20 @@ def test_each_tick_is_written_or_listed(tmp_path: Path, seed: int) -> None:
 
     assert not [tick for tick in sorted(came - written) if not is_listed(tick)]
     assert not [tick for tick in sorted(written) if is_listed(tick)]
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_file_that_is_being_recorded_is_not_overwritten(name: str, tmp_path: Path) -> None:
+    """Another recorder is refused before it removes anything, also by way of a link."""
+    made = Recording(tmp_path / name)
+    append(made.log, 1, 2, 3)
+    made.flush()
+    link = tmp_path / f"link{Path(name).suffix}"
+    link.symlink_to(tmp_path / name)
+    for path in (tmp_path / name, link):
+        with pytest.raises(RecordingError):
+            RecordingWriter(path, mode="overwrite")
+    append(made.log, 4, 5)
+    made.flush()
+    made.writer.close()
+    assert len(load(tmp_path / name).frame) == 5

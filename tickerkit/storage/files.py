@@ -35,6 +35,7 @@ __all__ = [
     "Damage",
     "Mode",
     "check_regular",
+    "check_unlocked",
     "compress",
     "compression_of",
     "is_locked",
@@ -177,9 +178,7 @@ class AppendFile:
         self._file = os.open(self.path, APPEND_FLAGS, 0o666)
         if self._exclusive and not _lock(self._file):
             self.close()
-            problem = "another program or another cell is recording to it"
-            fix = "stop that recording, or record to another file"
-            raise RecordingError(self.path, f"{problem}; {fix}", "written")
+            raise _in_use(self.path)
 
     def reopen(self, size: int) -> None:
         """Open the file that has replaced this one; `size` is its size in bytes."""
@@ -286,6 +285,18 @@ def _lock(file: int) -> bool:
     except OSError:  # a network file system without locks: go on without one
         return True
     return True
+
+
+def _in_use(path: Path) -> RecordingError:
+    problem = "another program or another cell is recording to it"
+    fix = "stop that recording, or record to another file"
+    return RecordingError(path, f"{problem}; {fix}", "written")
+
+
+def check_unlocked(path: Path) -> None:
+    """Raise RecordingError if there is a file that another writer has locked."""
+    if path.exists() and is_locked(path):
+        raise _in_use(path)
 
 
 def is_locked(path: Path) -> bool:

@@ -130,13 +130,13 @@ class Naming:
 def working_path(path: Path) -> Path:
     """Return the file that rows are appended to: of Parquet, a CSV beside it.
 
-    Its name begins with an underscore, so that pandas and pyarrow leave it out of a folder. A
-    file of an earlier version has none.
+    It is beside the file itself, not beside a link to it. Its name begins with an underscore, so
+    that pandas and pyarrow leave it out of a folder.
     """
     if path.suffix != ".parquet":
         return path
-    older = path.with_name(f"{path.name}.csv")
-    return older if older.exists() else path.with_name(f"_{path.name}.csv")
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    return target.with_name(f"_{target.name}.csv")
 
 
 def hidden_paths(path: Path) -> list[Path]:
@@ -146,8 +146,8 @@ def hidden_paths(path: Path) -> list[Path]:
 
 def _final_name(name: str) -> str:
     """Return the name of a file once it is finished: the opposite of `working_path`."""
-    is_working = name.endswith(".parquet.csv")
-    return name.removeprefix("_").removesuffix(".csv") if is_working else name
+    is_working = name.startswith("_") and name.endswith(".parquet.csv")
+    return name[1:].removesuffix(".csv") if is_working else name
 
 
 def raw_path(path: Path, compression: str | None = None) -> Path:

@@ -26,6 +26,7 @@ from tickerkit.storage.extent import Extent, ExtentBuilder
 from tickerkit.storage.files import (
     AppendFile,
     Mode,
+    check_unlocked,
     compression_of,
     prepare_path,
     read_last_member,
@@ -103,6 +104,8 @@ class CsvFile:
         if mode == "new" and parts:
             raise RecordingExists(self.path)
         if mode == "overwrite":
+            for part in parts:
+                check_unlocked(part)
             remove_parts(self.path)
             sidecar_path(self.path).unlink(missing_ok=True)
             self.path.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from tickerkit.log import Position
 from tickerkit.storage.content import Content
 from tickerkit.storage.csv.parts import remove_parts
 from tickerkit.storage.csv.read import read_file
-from tickerkit.storage.files import Mode, prepare_path
+from tickerkit.storage.files import Mode, check_unlocked, prepare_path
 from tickerkit.storage.parquet.read import drop_known, last_of, read_parquet_file
 from tickerkit.storage.parquet.rows import ParquetRows
 from tickerkit.storage.parquet.write import write_partitions
@@ -76,11 +76,12 @@ def prepare_parquet(path: Path, mode: Mode) -> Position | None:
 
     Raises:
         RecordingExists: the file, or the CSV beside it, exists, and mode is "new".
-        RecordingError: it is no Parquet file.
+        RecordingError: it is no Parquet file, or another writer writes to it.
     """
     prepare_path(path, mode)
     if mode == "new" and working_path(path).exists():
         raise RecordingExists(path)
     if mode == "overwrite":
+        check_unlocked(working_path(path))
         path.unlink(missing_ok=True)
     return last_of(path) if path.exists() else None
