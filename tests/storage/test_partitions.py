@@ -18,7 +18,7 @@ import tickerkit as tk
 from tickerkit.log import Gap, Position, TickLog
 from tickerkit.storage import load
 from tickerkit.storage.earlier_files import find_last_tick
-from tickerkit.storage.partitions import partition_path
+from tickerkit.storage.partitions import NO_VALUE, partition_path, split
 from tickerkit.storage.paths import naming_from_path, recordings_in
 from tickerkit.storage.recording_writer import RecordingWriter
 from tickerkit.storage.verify import verify
@@ -337,3 +337,12 @@ def test_template_that_means_nothing_is_refused(
         naming_from_path(f"{tmp_path}/{path}", **how)
     assert raised.value.argument == named
     assert naming_from_path(tmp_path / "{mine}" / "ticks.csv").folder == tmp_path / "{mine}"
+
+
+def test_rows_without_a_time_have_no_day(log: TickLog) -> None:
+    """They are in the folder by which other programs know that there is no value."""
+    frame = log.frame().head(3)
+    frame.loc[1, "time"] = pd.NaT
+    found = {values["day"]: rows["seq"].tolist() for values, rows in split(frame, ("day",))}
+    assert found.pop(NO_VALUE) == [2]
+    assert sorted(seq for seqs in found.values() for seq in seqs) == [1, 3]

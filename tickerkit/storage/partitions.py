@@ -23,6 +23,7 @@ from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.ticks import NS_PER_S, UTC_NS
 
 __all__ = [
+    "NO_VALUE",
     "RECORDING",
     "Template",
     "folder_values",
@@ -39,6 +40,8 @@ __all__ = [
 # The keys, and what stands for a value in the name of a folder in a template.
 KEYS = {"day": "{date}", "hour": "{hour}", "symbol": "{symbol}"}
 RECORDING = "_recording"
+# By this value, DuckDB, Polars and Spark know that there is none.
+NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 HOUR_NS = 3_600 * NS_PER_S
 # A value in a folder's name in a template.
 VALUE = re.compile(r"=\{")
@@ -155,10 +158,13 @@ def split(
     """
     hours = pd.Series(frame["time"]).astype(UTC_NS).astype(np.int64) // HOUR_NS
     times = pd.to_datetime(hours * HOUR_NS).dt
+    is_timed = pd.Series(frame["time"]).notna()
     columns: dict[str, Any] = {
-        "day": times.strftime("%Y-%m-%d"),
+        "day": times.strftime("%Y-%m-%d").where(is_timed, NO_VALUE),
         # Without a folder for the day, the hour has it in its name.
-        "hour": times.strftime("%H" if "day" in partition else "%Y-%m-%dT%H"),
+        "hour": times.strftime("%H" if "day" in partition else "%Y-%m-%dT%H").where(
+            is_timed, NO_VALUE
+        ),
         "symbol": frame["symbol"].astype("str"),
     }
     keys = pd.DataFrame({key: columns[key].to_numpy(dtype=object) for key in partition})

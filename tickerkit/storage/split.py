@@ -26,7 +26,13 @@ from tickerkit.storage.extent import ExtentBuilder
 from tickerkit.storage.frames import regroup
 from tickerkit.storage.output import write_stream
 from tickerkit.storage.parquet.table import ROWS_AT_ONCE
-from tickerkit.storage.partitions import RECORDING, Template, parse_partition, partition_path
+from tickerkit.storage.partitions import (
+    NO_VALUE,
+    RECORDING,
+    Template,
+    parse_partition,
+    partition_path,
+)
 from tickerkit.storage.paths import ENDINGS
 from tickerkit.storage.sidecar import Partition, Sidecar, sidecar_path
 from tickerkit.storage.sorting import Block, Ints, Key, Sorter, merge_runs
@@ -38,8 +44,6 @@ __all__ = ["parse_layout", "write_split"]
 
 HOUR_NS = 3_600 * NS_PER_S
 PERIODS_NS = {"day": 24 * HOUR_NS, "hour": HOUR_NS}
-# By this value, DuckDB, Polars and Spark know that there is none.
-NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 DEFAULT_NAME = "ticks.parquet"
 
 

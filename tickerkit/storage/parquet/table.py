@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import infer_dtype
 
 from tickerkit.storage.frames import NULLABLE
 from tickerkit.storage.sidecar import Line, Sidecar, encode_lines
@@ -32,7 +33,7 @@ def to_table(frame: pd.DataFrame) -> pa.Table:
     free: dict[str, Any] = {
         str(name): pd.Categorical(frame[name], categories=pd.Index(frame[name].dropna().unique()))
         for name in frame
-        if frame[name].dtype == object
+        if frame[name].dtype == object and infer_dtype(frame[name], skipna=True) == "string"
     }
     if free:
         frame = frame.assign(**free)
