@@ -314,6 +314,27 @@ def test_stopped_conversion_leaves_all_as_it_was(
     assert shares[-1] == 1
 
 
+@pytest.mark.parametrize("out", ["o.parquet", "o/day={date}/o.parquet"])
+def test_file_of_another_program_is_not_read_again_once_the_result_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    """Ctrl-C at that moment comes too late: nothing says that nothing was written."""
+    for day in (1, 2):
+        lines = f"symbol,time,price\nA,2026-01-0{day}T10:00:00Z,1.5\n"
+        (tmp_path / f"{day}.csv").write_text(lines)
+
+    @contextlib.contextmanager
+    def stop_once_written(what: str) -> Iterator[Callable[[float], None]]:
+        def update(share: float) -> None:
+            assert not any(tmp_path.rglob("o.parquet")) or any(tmp_path.glob(".o.*"))
+
+        yield update
+
+    monkeypatch.setattr("tickerkit.cli.convert.show_share", stop_once_written)
+    assert run(tmp_path / "1.csv", tmp_path / "2.csv", tmp_path / out) == 0
+    assert len(tk.read(tmp_path / "o" if "/" in out else tmp_path / out)) == 2
+
+
 def test_append_continues_a_recording_of_other_columns(recording: Path, tmp_path: Path) -> None:
     """Parquet gets the columns of both; a column that one lacks is empty there."""
     out = write_parquet(ticks(1).assign(bid=1.5), tmp_path / "o.parquet")

@@ -293,6 +293,7 @@ class _Source:
         self._scan: Scan | None = None
         self._sample: pd.DataFrame | None = None
         self._extent: Extent | None = None
+        self._extents: dict[tuple[str, ...], Extent] = {}
         self._outline = read_outline(path)
 
     def frames(self, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
@@ -316,7 +317,7 @@ class _Source:
 
     def earliest(self) -> int | None:
         """Return the earliest time in epoch ns, None without one."""
-        return self._find_extent(["time"]).start
+        return self._find_extent("time").start
 
     def note_extent(self, extent: Extent) -> None:
         """Note how far the ticks reach."""
@@ -324,18 +325,20 @@ class _Source:
 
     def part(self) -> Part:
         """Return what must be known to compare the file with others."""
-        return Part.from_extent(self.path, self.about, self._find_extent(["epoch", "seq"]))
+        return Part.from_extent(self.path, self.about, self._find_extent("epoch", "seq"))
 
-    def _find_extent(self, columns: Sequence[str]) -> Extent:
-        """Return how far the ticks reach: as the file says, or by reading some columns."""
+    def _find_extent(self, *columns: str) -> Extent:
+        """Return how far the ticks reach: as the file says, or by reading some columns once."""
         if self._extent is None and self._outline.is_finished:
             self._extent = self._outline.extent
         if self._extent is not None:
             return self._extent
-        found = ExtentBuilder()
-        for frame in self.frames(columns):
-            found.add(frame)
-        return found.extent
+        if columns not in self._extents:
+            found = ExtentBuilder()
+            for frame in self.frames(columns):
+                found.add(frame)
+            self._extents[columns] = found.extent
+        return self._extents[columns]
 
     @property
     def about(self) -> Sidecar:
