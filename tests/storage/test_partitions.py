@@ -324,6 +324,7 @@ def test_template_of_folders_says_how_files_are_laid_out(tmp_path: Path, log: Ti
         ("day={date}/day={date}/ticks.parquet", {}, "path"),
         ("day={date}/mine/ticks.parquet", {}, "path"),
         ("day={date}/symbol={symbol}.parquet", {}, "path"),
+        ("{symbol}/ticks.parquet", {}, "path"),
         ("day={date}/ticks.parquet", {"partition": "day"}, "partition"),
         ("day={date}/ticks.parquet", {"format": "csv"}, "format"),
         ("day={date}/ticks.parquet", {"compression": "gzip"}, "compression"),

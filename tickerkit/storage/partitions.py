@@ -43,8 +43,8 @@ RECORDING = "_recording"
 # By this value, DuckDB, Polars and Spark know that there is none.
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 HOUR_NS = 3_600 * NS_PER_S
-# A value in a folder's name in a template.
-VALUE = re.compile(r"=\{")
+# A value in a folder's name in a template, also where the key is forgotten.
+VALUE = re.compile(r"=\{|\{(date|day|hour|symbol)\}")
 # What a folder's name can't have on some system, or what would end it or its value.
 UNSAFE = re.compile(r'[\x00-\x1f\x7f"#%*/:<=>?\\|]|^[ .]|[ .]$')
 
@@ -84,25 +84,26 @@ class Template(NamedTuple):
         return cls(Path(*parts[:first]), keys, path.name)
 
 
-def parse_partition(partition: object) -> tuple[str, ...]:
+def parse_partition(partition: object, argument: str = "partition") -> tuple[str, ...]:
     """Return the keys to lay a recording out by, the outer folder first; none for None.
 
     Args:
         partition: "day", "hour", "symbol", several in one text with commas, or a sequence of them.
+        argument: the name of the argument, for errors.
 
     Raises:
         InvalidArgument: a key is unknown, or named twice.
     """
     if partition is None:
         return ()
-    expected = '"day", "hour", "symbol", or several: ("day", "symbol")'
+    expected = '"day", "hour", "symbol", or several, such as "day,symbol"'
     given = partition
     if isinstance(given, str):
         given = [key.strip() for key in given.split(",")]
     if not isinstance(given, Sequence) or not all(isinstance(key, str) for key in given):
-        raise InvalidType("partition", partition, expected)
+        raise InvalidType(argument, partition, expected)
     if not given or len(set(given)) < len(given) or not set(given) <= set(KEYS):
-        raise InvalidArgument("partition", partition, expected)
+        raise InvalidArgument(argument, partition, expected)
     return tuple(given)
 
 

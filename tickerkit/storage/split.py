@@ -64,7 +64,7 @@ def parse_layout(path: Path, keys: str | None = None) -> Template | None:
             raise InvalidArgument("split", keys, "None for a path that has the folders itself")
         is_file = path.name.endswith(ENDINGS)
         root, name = (path.parent, path.name) if is_file else (path, DEFAULT_NAME)
-        return Template(root, parse_partition(keys), name)
+        return Template(root, parse_partition(keys, "split"), name)
     if found is not None and not found.name.endswith(ENDINGS):
         raise InvalidArgument("path", found.name, f"a name with {' '.join(ENDINGS)}")
     return found
