@@ -162,6 +162,17 @@ def test_quick_check_of_a_folder_compares_its_files(
     assert whole == f"{tmp_path}: {counts}: 1 problem; 1 file not known"
 
 
+def test_quick_check_that_knows_nothing_does_not_say_that_all_is_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Files that weren't finished, as after a crash, have unknown ticks, not none."""
+    for name in ("a.csv", "b.csv"):
+        sidecar_path(write_csv(ticks(1), tmp_path / name)).unlink()
+    assert main(["verify", "--quick", str(tmp_path)]) == 0
+    whole = capsys.readouterr().out.splitlines()[-1]
+    assert whole == f"{tmp_path}: 2 files, no rows read: not checked; 2 files not known"
+
+
 def test_interrupt_is_heeded_between_pieces(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
