@@ -102,7 +102,8 @@ def record(
         typer.Option(
             metavar="KEYS",
             help="Lay Parquet files out in folders, as data sets are: by day, hour, symbol, or "
-            "several, such as day,symbol.",
+            "several, such as day,symbol. They appear there when the day or hour ends, or the "
+            "command.",
         ),
     ] = None,
     max_disk: Annotated[
@@ -149,11 +150,11 @@ def record(
 ) -> None:
     """Record ticks to a file until the source ends, or Ctrl-C.
 
-    --for and --ticks end it earlier. An existing recording is resumed: ticks since its last one are
-    fetched, and ticks that the server no longer has are listed in it as a gap. The file is valid at
-    any moment. The exit code is 1 if the feed failed, the source failed before any tick came,
-    ticks could not be written, values of them were left out, or only messages came that are no
-    ticks.
+    --for and --ticks end it earlier. Of a server, the ticks from now on are recorded. An existing
+    recording is resumed: ticks since its last one are fetched, and ticks that the server no longer
+    has are listed in it as a gap. The file is valid at any moment. The exit code is 1 if the feed
+    failed, the source failed before any tick came, ticks could not be written, values of them were
+    left out, or only messages came that are no ticks.
     """
     from tickerkit.feed import Feed
     from tickerkit.runtime.portal import portal
