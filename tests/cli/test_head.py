@@ -66,6 +66,7 @@ def test_folder_has_the_ticks_of_its_first_files(
 
 
 @on_posix
+@pytest.mark.process
 def test_reader_that_ends_is_no_error(tmp_path: Path) -> None:
     """As `| head -1` does."""
     path = write_csv(ticks(*range(1, 50_000)), tmp_path / "t.csv")

@@ -120,6 +120,7 @@ def test_empty_name_is_refused(source: Path, capsys: pytest.CaptureFixture[str])
 
 
 @on_posix
+@pytest.mark.process
 def test_reader_of_the_summary_that_ends_does_not_end_the_recording(
     source: Path, tmp_path: Path
 ) -> None:

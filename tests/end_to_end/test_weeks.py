@@ -386,6 +386,7 @@ def check_verify(folder: Path, counts: dict[str, int], capsys: pytest.CaptureFix
     assert not any(each["problems"] for each in files)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("suffix", [".csv", pytest.param(".parquet", marks=pytest.mark.soak)])
 @pytest.mark.parametrize(("ticks", "times"), [(40_000, 0), soak(30_000_000, 10)])
 def test_weeks_of_ticks_are_in_the_files_once_or_in_a_gap(

@@ -220,6 +220,7 @@ class Watcher:
 
 
 @pytest.mark.soak
+@pytest.mark.process
 @pytest.mark.timeout(1800)
 def test_parquet_is_whole_at_every_moment(tmp_path: Path) -> None:
     """While it grows, and after a kill, other programs read it, and nothing of it gets lost."""

@@ -81,6 +81,7 @@ MADE: dict[str, tuple[Callable[[Path], Path], Callable[[Path], Path]]] = {
 }
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("kind", "flips"),
     [("parquet", 10), *(pytest.param(kind, FLIPS, id=kind, marks=SOAK) for kind in MADE)],

@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from numbered import ticks
+from soaks import share_of
 
 from tickerkit.log import Gap
 from tickerkit.storage import load
@@ -223,7 +224,7 @@ def killed_at(number: int, patch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-@pytest.mark.parametrize("step", [29, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("step", [29, pytest.param(29 // share_of(29), marks=pytest.mark.soak)])
 def test_no_tick_is_lost_or_doubled_wherever_the_program_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:

@@ -243,6 +243,7 @@ def test_each_way_of_reading_takes_times_without_a_zone(tmp_path: Path, name: st
 
 
 @pytest.mark.soak
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.zst", "t.jsonl.gz", "t.jsonl.zst"])
 def test_bomb_takes_little_memory(tmp_path: Path, name: str) -> None:
     """Two gigabytes of zeros, or of line breaks, are refused or read by a process of 300 MB."""

@@ -176,6 +176,7 @@ def test_others_read_a_parquet_file_that_grows(
 
 
 @pytest.mark.soak
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice is not installed")
 def test_libreoffice_reads_numbers_and_text(written: tuple[Path, pd.DataFrame]) -> None:
     """Numbers are numbers, also in its cells; times and symbols are text, and none is a formula."""
