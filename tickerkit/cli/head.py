@@ -35,9 +35,10 @@ def head(
         bool, typer.Option("--json", help="Print one line for each tick: a JSON object.")
     ] = False,
 ) -> None:
-    """Show the first ticks of a recording, or of the recordings in a folder.
+    """Show the first ticks of recordings.
 
-    --csv and --json print what a file of that format would contain.
+    Of a folder, those of the recordings in it. --csv and --json print what a file of that format
+    would contain.
     """
     if as_csv and as_json:
         raise UsageError("--csv and --json contradict each other; pass one of them")

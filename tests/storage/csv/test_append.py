@@ -61,7 +61,8 @@ def test_appended_rows_come_back_as_one_frame(tmp_path: Path) -> None:
 def test_existing_file_is_kept_unless_requested(tmp_path: Path) -> None:
     """Mode "new" refuses it, "overwrite" replaces it, and a foreign file is not appended to."""
     path = tmp_path / "ticks.csv"
-    CsvFile(path).append(ticks(1, 3))
+    with CsvFile(path) as file:
+        file.append(ticks(1, 3))
     with pytest.raises(RecordingExists):
         CsvFile(path, mode="new")
     with CsvFile(path, mode="overwrite") as file:
