@@ -26,7 +26,8 @@ from soaks import share_of
 from tickerkit.errors import RecordingError
 from tickerkit.storage import CsvFile, load
 from tickerkit.storage.earlier_files import find_last_tick, finish
-from tickerkit.storage.paths import naming_from_path, working_path
+from tickerkit.storage.parquet.growing import GrowingParquet
+from tickerkit.storage.paths import naming_from_path
 from tickerkit.storage.verify import verify
 
 KILLS = share_of(1000)
@@ -71,8 +72,9 @@ def check(path: Path) -> tuple[int, int, int]:
         kinds = {problem.kind for problem in warning.problems}
         assert kinds <= {"torn", "unfinished"}
         torn = int("torn" in kinds)
-    with CsvFile(working_path(path)) as file:  # and it can be continued
-        assert file.rows == len(seq)
+    file = GrowingParquet(path) if path.suffix == ".parquet" else CsvFile(path)
+    assert file.rows == len(seq)  # and it can be continued
+    file.close()
     return len(seq), missing, torn
 
 
@@ -149,7 +151,7 @@ def test_recording_survives_a_kill(tmp_path: Path) -> None:
                 children.start(f"{children.started}{suffix}", random.uniform(0.02, 1.2))
             path = children.kill_next()
             done.append(check(path))
-            for left in tmp_path.glob(f"{path.name}*"):
+            for left in tmp_path.glob(f"*{path.name}*"):
                 left.unlink()
     ticks, missing, torn = np.array(done).T
     print(
