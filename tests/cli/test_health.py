@@ -62,6 +62,11 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
+def start_healthy(start: Start, server: tk.TickServer, out: Path, health: Path) -> InProcess:
+    """Start to record a server to a file, with a health file."""
+    return start("record", server.url, "-o", str(out), "--flush", "0.05", "--health", str(health))
+
+
 @pytest.mark.parametrize(
     ("changes", "max_age_s", "is_well"),
     [
@@ -100,8 +105,7 @@ def test_record_writes_its_health(
 ) -> None:
     """From its beginning to its end, and `tickerkit health` reads it."""
     path, out = tmp_path / "run" / "health.json", tmp_path / "t.csv"
-    command = start("record", server.url, "-o", str(out), "--flush", "0.05", "--health", str(path))
-    with command:
+    with start_healthy(start, server, out, path) as command:
         until(lambda: path.exists() and read(path)["feed"] == "live")
         assert read(path)["last_tick"] is None
         server.publish([{"symbol": "A", "price": 1.5}] * 3)
@@ -135,8 +139,7 @@ def test_health_that_cannot_be_written_is_told_once(
 ) -> None:
     """The recording goes on without it."""
     path, out = tmp_path / "run" / "health.json", tmp_path / "t.csv"
-    command = start("record", server.url, "-o", str(out), "--flush", "0.05", "--health", str(path))
-    with command:
+    with start_healthy(start, server, out, path) as command:
         until(lambda: path.exists() and read(path)["feed"] == "live")
         (path.parent / ".health.json.tmp").mkdir()
         command.until("can't be written", stream="err")

@@ -39,8 +39,9 @@ def convert(
         str,
         typer.Argument(
             metavar="OUT",
-            help="The file to write; or files, such as "
-            "'out/day={date}/symbol={symbol}/ticks.parquet', of which {hour} may be a part, too.",
+            help="The file to write. A name with keys writes a file in each folder: "
+            "'out/day={date}/ticks.csv'; the keys are day={date}, hour={hour} and "
+            "symbol={symbol}.",
         ),
     ],
     symbols: Symbols = None,

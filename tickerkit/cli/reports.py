@@ -120,7 +120,7 @@ def print_whole(name: str, whole: Whole, *, is_ok: bool, as_json: bool) -> None:
     held = format_ticks(extent.rows, extent.symbol_count, start, end, len(extent.epochs))
     result = _format_result(whole.problems, whole.gaps, is_ok=is_ok)
     if whole.unknown and whole.unknown + whole.unreadable == whole.files:
-        held = "no rows read"  # not "0 ticks: ok", of which nothing is known
+        held = "no rows read"  # "0 ticks: ok" would say that the files were checked
         result = result if whole.problems else "not checked"
     left = [
         f"; {format_count(count, 'file')} {what}"

@@ -10,7 +10,7 @@ MAX_AHEAD_NS = 86_400 * NS_PER_S
 
 
 def newest_time(times: Array, received: Array | None) -> int:
-    """Return the newest of some times, of which there must be one.
+    """Return the newest of one or more times.
 
     A time more than a day after its tick came doesn't count, unless all are such: one tick of the
     year 2262 would else be all that is left of the last ten seconds.

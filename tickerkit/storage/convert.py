@@ -105,7 +105,7 @@ class Conversion:
         return any("time" in each and each["time"].dtype.kind == "M" for each in samples)
 
     def earliest(self) -> pd.Timestamp | None:
-        """Return the earliest time; None if there is no tick with a time."""
+        """Return the earliest time; None if no tick has a time."""
         times = [source.earliest() for source in self._sources]
         known = [time for time in times if time is not None]
         return pd.Timestamp(min(known), unit="ns", tz="UTC") if known else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ __all__ = ["ROWS_AT_ONCE", "Reader", "cut_tables", "read_whole_of"]
 ROWS_AT_ONCE = 131_072
 
 
-class Reader:
+class Reader(ABC):
     """Reads a file piece by piece.
 
     What the file says about itself, and what is damaged, is complete when the first iteration of
@@ -58,17 +59,17 @@ class Reader:
         self.problems: list[Problem] = []
         self.states: Sequence[tuple[int, dict[str, Any]]] = ()
 
+    @abstractmethod
     def pieces(self, first: int = 0) -> Iterator[pd.DataFrame]:
         """Yield the rows, beginning with the piece of number `first`; at least one piece.
 
         Raises:
             RecordingError: the file can't be read as ticks.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def types(self) -> Mapping[str, Any]:
         """Return the type of each column; that of text has no categories."""
-        raise NotImplementedError
 
     def _choose(self, names: Iterable[str]) -> list[str]:
         """Return the columns to read, of those that the file has."""

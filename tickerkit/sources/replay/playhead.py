@@ -163,7 +163,7 @@ class Playhead:
 
     @property
     def _stretch(self) -> Stretch | None:
-        """The stretch of the next tick; None if it isn't in memory, or there is none."""
+        """The stretch of the next tick; None at the end, or while it isn't in memory."""
         return self.tape.stretch_at(self.row) if self._target is None else None
 
     # --- commands -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tickerkit.log import Gap
-from tickerkit.storage.between_files import Part, find_missing, order
+from tickerkit.storage.between_files import Part, find_elsewhere, find_missing, order
 from tickerkit.storage.extent import Extent, ExtentBuilder
 from tickerkit.storage.outline import read_outline
 from tickerkit.storage.paths import is_jsonl
@@ -22,7 +22,8 @@ class Surveyed(NamedTuple):
 
     Attributes:
         path: the recording.
-        gaps: those between it and the files before, and those that it lists.
+        gaps: those between it and the files before, and those that it lists, unless another file
+            has their ticks.
         extent: how far its ticks reach; None if that isn't known and nothing depends on it.
     """
 
@@ -46,9 +47,13 @@ def survey(paths: Sequence[Path]) -> list[Surveyed]:
             return [Surveyed(paths[0], (), outline.extent)]
     found = [(path, *_survey_one(path)) for path in paths]
     parts = [Part.from_extent(*each) for each in found]
-    missing = find_missing(parts)
+    missing, elsewhere = find_missing(parts), find_elsewhere(parts)
     return [
-        Surveyed(path, [*missing.get(path, ()), *about.gaps], extent)
+        Surveyed(
+            path,
+            [*missing.get(path, ()), *(gap for gap in about.gaps if gap not in elsewhere)],
+            extent,
+        )
         for path, about, extent in (found[index] for index in order(parts))
     ]
 

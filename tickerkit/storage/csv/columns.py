@@ -49,8 +49,8 @@ def to_frame(
 
     Args:
         table: the rows, as `NativeReader` and `ForeignReader` read them.
-        types: the type of each column. Integers and booleans of which some are missing become
-            nullable in any case.
+        types: the type of each column. A column of integers or booleans becomes nullable if
+            it lacks values.
         escape_formulas: whether text is escaped, see `text.escape_formula`.
     """
     index = pd.RangeIndex(table.num_rows)

@@ -123,7 +123,7 @@ class ForeignReader:
         return reader
 
     def types(self) -> tuple[dict[str, Any], list[str]]:
-        """Return the type of each column, and those of which it depends on their values."""
+        """Return the type of each column, and the columns whose values decide about it."""
         types: dict[str, Any] = {}
         for name in self._chosen:
             convert = self._converters.get(name)

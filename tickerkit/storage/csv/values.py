@@ -133,7 +133,7 @@ def _binary(array: pa.Array) -> pa.Array:
 
 
 def _format_numbers(numbers: npt.NDArray[np.float64]) -> pa.Array:
-    """Return numbers as texts, each of which has a point or an exponent.
+    """Return numbers as texts. Each text has a point or an exponent.
 
     Without it, a program that infers types from the first rows takes prices of 100 to 106 for
     integers, and later reads 100.25 as 100 (duckdb), or not at all (polars).

@@ -203,7 +203,7 @@ class GrowingFile:
         """Give the visible copy a second name."""
         self._last.unlink(missing_ok=True)
         # Where a file can't have two names, a copy is made for each turn.
-        with contextlib.suppress(OSError, NotImplementedError):
+        with contextlib.suppress(OSError):
             if self._known is not None:
                 os.link(self.path, self._last)
 
